@@ -1,0 +1,173 @@
+package import DbxModel
+
+/// A changeset: row states with the bases they were made on. The server applies all of it or nothing.
+///
+/// The same `id` with the same body gets its first answer again; with another body it is an error
+/// (`commit-id-reused`). The body is kept unchanged on the client until it is answered.
+package struct CommitRequest: Hashable, Sendable, Codable {
+    package var id: CommitID
+    package var nodes: [NodeChange]
+    package var entries: [EntryChange]
+    package var directoryTimes: [DirectoryTime]
+    /// How to open the blocks that this commit brings into the namespace; one for each that is new to it.
+    package var blocks: [CommittedBlock]
+
+    package init(
+        id: CommitID, nodes: [NodeChange] = [], entries: [EntryChange] = [], directoryTimes: [DirectoryTime] = [],
+        blocks: [CommittedBlock] = []
+    ) {
+        self.id = id
+        self.nodes = nodes
+        self.entries = entries
+        self.directoryTimes = directoryTimes
+        self.blocks = blocks
+    }
+}
+
+/// A node that is new (both bases 0, both parts given; content for regular files only) or changed.
+package struct NodeChange: Hashable, Sendable, Codable {
+    package var id: NodeID
+    package var kind: NodeKind
+    package var attributes: AttributesChange?
+    package var content: ContentChange?
+
+    package init(id: NodeID, kind: NodeKind, attributes: AttributesChange? = nil, content: ContentChange? = nil) {
+        self.id = id
+        self.kind = kind
+        self.attributes = attributes
+        self.content = content
+    }
+}
+
+/// The whole new state of a node's attributes. `base` is the node's `attributesSeq`, 0 when it is new.
+package struct AttributesChange: Hashable, Sendable, Codable {
+    package var base: Seq
+    package var state: NodeAttributes
+    /// Target of a symlink; given when it is new, ignored later.
+    package var target: Base64?
+
+    package init(base: Seq, state: NodeAttributes, target: Base64? = nil) {
+        self.base = base
+        self.state = state
+        self.target = target
+    }
+}
+
+/// The new content of a regular file. `base` is its `contentSeq`, 0 when it is new.
+///
+/// `segments` are those that differ from the base; rows that lie wholly past `size` go by themselves. `mtime` and
+/// `ctime` become the node's without being compared.
+package struct ContentChange: Hashable, Sendable, Codable {
+    package var base: Seq
+    package var size: Int64
+    package var mtime: Timestamp
+    package var ctime: Timestamp
+    package var contentHash: Base64?
+    package var segments: [SegmentChange]
+
+    package init(
+        base: Seq, size: Int64, mtime: Timestamp, ctime: Timestamp, contentHash: Base64? = nil,
+        segments: [SegmentChange]
+    ) {
+        self.base = base
+        self.size = size
+        self.mtime = mtime
+        self.ctime = ctime
+        self.contentHash = contentHash
+        self.segments = segments
+    }
+}
+
+/// The whole new state of one segment row; no extents makes it a hole.
+package struct SegmentChange: Hashable, Sendable, Codable {
+    package var index: Int64
+    package var extents: [Extent]
+
+    package init(index: Int64, extents: [Extent]) {
+        self.index = index
+        self.extents = extents
+    }
+}
+
+/// `node` nil removes the entry. `base` is the seq of the current row or tombstone, 0 where there never was one.
+package struct EntryChange: Hashable, Sendable {
+    package var parent: NodeID
+    package var name: Name
+    package var base: Seq
+    package var node: NodeID?
+
+    package init(parent: NodeID, name: Name, base: Seq, node: NodeID?) {
+        self.parent = parent
+        self.name = name
+        self.base = base
+        self.node = node
+    }
+}
+
+extension EntryChange: Codable {
+    private enum Key: String, CodingKey { case parent, name, name64, base, node }
+
+    package init(from decoder: any Decoder) throws {
+        let row = try decoder.container(keyedBy: Key.self)
+        self.init(
+            parent: try row.decode(NodeID.self, forKey: .parent),
+            name: try row.decodeName(asText: .name, orBase64: .name64),
+            base: try row.decode(Seq.self, forKey: .base),
+            node: try row.decodeIfPresent(NodeID.self, forKey: .node))
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var row = encoder.container(keyedBy: Key.self)
+        try row.encode(parent, forKey: .parent)
+        try row.encode(name.bytes, asText: .name, orBase64: .name64)
+        try row.encode(base, forKey: .base)
+        try row.encodeIfPresent(node, forKey: .node)
+    }
+}
+
+/// What the client's entry changes did to a directory's times; never compared. Where `explicit` is false the server
+/// keeps the later of its own and this; where it is true (somebody set it, as tar does) it takes this.
+package struct DirectoryTime: Hashable, Sendable, Codable {
+    package var node: NodeID
+    package var mtime: Timestamp
+    package var explicit: Bool
+
+    package init(node: NodeID, mtime: Timestamp, explicit: Bool) {
+        self.node = node
+        self.mtime = mtime
+        self.explicit = explicit
+    }
+}
+
+package struct CommittedBlock: Hashable, Sendable, Codable {
+    package var id: BlockID
+    package var wrap: BlockWrap
+
+    package init(id: BlockID, wrap: BlockWrap) {
+        self.id = id
+        self.wrap = wrap
+    }
+}
+
+/// The answer to a commit: every row of it now has this seq (a node's `attributesSeq` and `contentSeq` where that
+/// part was given).
+package struct CommitResult: Hashable, Sendable, Codable {
+    package var seq: Seq
+    package var quota: Quota
+
+    package init(seq: Seq, quota: Quota) {
+        self.seq = seq
+        self.quota = quota
+    }
+}
+
+/// Bytes of current content (allocated, not holes) and what is allowed; no limit when nil.
+package struct Quota: Hashable, Sendable, Codable {
+    package var usedBytes: Int64
+    package var limitBytes: Int64?
+
+    package init(usedBytes: Int64, limitBytes: Int64?) {
+        self.usedBytes = usedBytes
+        self.limitBytes = limitBytes
+    }
+}
