@@ -1,0 +1,54 @@
+/// What `dbxfs` commands say to the daemon of a mount: one JSON line there, JSON lines back on one connection of a unix
+/// stream socket that only its owner may open.
+///
+/// `status` is answered once. `sync` and `unmount` send `progress` lines while they wait, then one final line.
+package struct ControlRequest: Hashable, Sendable, Codable {
+    package enum Command: String, Hashable, Sendable, Codable {
+        case status
+        /// Answered when everything changed here before is durable on the server.
+        case sync
+        /// Detaches the mount and ends the daemon; fails when files are in use.
+        case unmount
+        /// As `unmount`, but first and last as `sync`.
+        case unmountWhenSynced
+        /// Ends the daemon as SIGTERM does: the mount is detached even when in use, what is pending stays for later.
+        case shutdown
+    }
+
+    /// Raised when a change breaks older readers; the daemon refuses any other.
+    package static let currentVersion = 1
+
+    package var version: Int
+    package var command: Command
+
+    package init(_ command: Command) {
+        version = Self.currentVersion
+        self.command = command
+    }
+}
+
+/// One line of the daemon's answer.
+package enum ControlAnswer: Hashable, Sendable, Codable {
+    case progress(PendingStatus)
+    case status(ClientStatus)
+    case done
+    case failed(ClientFailure)
+
+    package var isFinal: Bool {
+        if case .progress = self { return false }
+        return true
+    }
+}
+
+/// What the daemon does for the control socket. Called on the socket's own threads, several at once; may block.
+package protocol ControlHandling: Sendable {
+    func status() -> ClientStatus
+
+    /// Returns when everything changed before the call is durable on the server. Calls `report` about once a second
+    /// and gives up without an error when that returns false (the caller is gone). Throws when it cannot succeed:
+    /// `.unreachable` once the server is known to be away, `.notLoggedIn`, or `.busy` naming what is refused.
+    func sync(report: (PendingStatus) -> Bool) throws(ClientFailure)
+
+    /// Makes the daemon end as SIGTERM does; returns at once.
+    func shutdown()
+}

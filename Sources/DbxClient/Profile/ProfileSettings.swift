@@ -1,0 +1,48 @@
+import Foundation
+
+/// `config.json` of a profile: what a person chose. A value; `load` and `save` are its only I/O.
+package struct ProfileSettings: Hashable, Sendable, Codable {
+    /// `https://host[:port]`, or `http://` to this machine.
+    package var server: String
+    package var user: String
+    /// How this device is called in lists and in the names of conflicted copies.
+    package var device: String
+    /// Where this profile was mounted last.
+    package var mountPoint: String?
+    /// How much of the disk copies of what the server has may take.
+    package var cacheLimitBytes: Int64
+
+    package static let defaultCacheLimitBytes: Int64 = 10 << 30
+
+    package init(
+        server: String, user: String, device: String, mountPoint: String? = nil,
+        cacheLimitBytes: Int64 = defaultCacheLimitBytes
+    ) {
+        self.server = server
+        self.user = user
+        self.device = device
+        self.mountPoint = mountPoint
+        self.cacheLimitBytes = cacheLimitBytes
+    }
+
+    /// Throws `.notLoggedIn` where the profile has none.
+    package static func load(for profile: Profile) throws(ClientFailure) -> ProfileSettings {
+        guard let settings = try PrivateFile.read(ProfileSettings.self, at: profile.configFile) else {
+            throw .notLoggedIn(profile)
+        }
+        return settings
+    }
+
+    package func save(for profile: Profile) throws(ClientFailure) {
+        try PrivateFile.write(self, at: profile.configFile)
+    }
+}
+
+extension ClientFailure {
+    package static func notLoggedIn(_ profile: Profile) -> ClientFailure {
+        let option = profile.name == "default" ? "" : " --profile \(profile.name)"
+        return ClientFailure(
+            .notLoggedIn, "Profile “\(profile.name)” is not logged in",
+            remedy: "Run: dbxfs login https://SERVER --user NAME\(option)")
+    }
+}
