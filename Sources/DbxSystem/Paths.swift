@@ -1,0 +1,59 @@
+import Glibc
+
+/// What a disk's file system has left, from statvfs(3).
+package struct DiskSpace: Hashable, Sendable {
+    /// Free for ordinary users.
+    package var availableBytes: Int64
+    package var totalBytes: Int64
+}
+
+/// Operations on paths of the local disk.
+package enum Paths {
+    /// Creates a directory with all its parents, each readable by its owner only; one that exists is left as it is.
+    package static func createPrivateDirectory(_ path: String) throws(Errno) {
+        let parts = path.split(separator: "/")
+        var current = path.hasPrefix("/") ? "" : "."
+        for part in parts {
+            current += "/" + part
+            do {
+                _ = try systemCall { unsafe mkdir(current, 0o700) }
+            } catch {
+                guard error == .fileExists || isDirectory(current) else { throw error }
+            }
+        }
+        guard isDirectory(path) else { throw .notDirectory }
+    }
+
+    package static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    package static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
+
+    package static func diskSpace(at path: String) throws(Errno) -> DiskSpace {
+        var answer = statvfs()
+        _ = try systemCall { unsafe statvfs(path, &answer) }
+        let unit = Int64(clamping: answer.f_frsize)
+        return DiskSpace(
+            availableBytes: Int64(clamping: answer.f_bavail).multipliedClamping(by: unit),
+            totalBytes: Int64(clamping: answer.f_blocks).multipliedClamping(by: unit))
+    }
+
+    package static func remove(_ path: String) throws(Errno) { _ = try systemCall { unsafe unlink(path) } }
+
+    /// Random per boot of the machine; nil where the kernel does not tell.
+    package static func bootID() -> [UInt8]? {
+        guard let file = try? OpenFile(path: "/proc/sys/kernel/random/boot_id", .readOnly),
+            let bytes = try? file.read(count: 64, at: 0), !bytes.isEmpty
+        else { return nil }
+        return bytes
+    }
+}
+
+extension Int64 {
+    fileprivate func multipliedClamping(by other: Int64) -> Int64 {
+        let (product, overflow) = multipliedReportingOverflow(by: other)
+        return overflow ? .max : product
+    }
+}
