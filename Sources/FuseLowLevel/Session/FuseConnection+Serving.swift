@@ -1,0 +1,40 @@
+internal import CFuse3
+internal import Glibc
+
+extension FuseConnection {
+    /// Takes and runs requests until the mount or the session ends.
+    func serve() {
+        var buffer = unsafe fuse_buf()
+        // libfuse allocates the buffer at the first call, for the largest request there is.
+        defer { unsafe free(buffer.mem) }
+        let state = FuseThreadState.current
+        while unsafe fuse_session_exited(session) == 0 {
+            let count = unsafe fuse_session_receive_buf(session, &buffer)
+            if count == -EINTR { continue }
+            guard count > 0 else { break }
+            unsafe fuse_session_process_buf(session, &buffer)
+            state.runInterruptions()
+        }
+    }
+
+    /// Whether the mount still stands: the device reports an error once it is gone.
+    var isMounted: Bool {
+        var device = pollfd()
+        device.fd = unsafe fuse_session_fd(session)
+        guard device.fd >= 0 else { return false }
+        return unsafe poll(&device, 1, 0) != 1 || device.revents & Int16(POLLERR) == 0
+    }
+
+    /// Cuts the connection to the kernel: what waits there ends with ENOTCONN, answers from now on go nowhere.
+    ///
+    /// The descriptor's number stays taken, by /dev/null, because answers may come from any thread later; libfuse
+    /// closes it when the session is freed.
+    func disconnect() {
+        let descriptor = unsafe fuse_session_fd(session)
+        guard descriptor >= 0 else { return }
+        let nowhere = unsafe open("/dev/null", O_RDWR | O_CLOEXEC)
+        guard nowhere >= 0 else { return }
+        dup2(nowhere, descriptor)
+        close(nowhere)
+    }
+}
