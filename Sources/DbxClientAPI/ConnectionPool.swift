@@ -1,0 +1,29 @@
+import CurlHTTP
+import DbxModel
+import Synchronization
+
+/// Kept-alive connections that are not in use. As many are open as threads make requests at once; what is idle beyond
+/// `maximumIdle` is closed. The lock is held for taking and putting back only.
+final class ConnectionPool: Sendable {
+    private let idle = Mutex<[HTTPConnection]>([])
+    private let trust: HTTPTrust
+    private let time: any TimeSource
+    private static let maximumIdle = 16
+
+    init(trust: HTTPTrust, time: any TimeSource) {
+        self.trust = trust
+        self.time = time
+    }
+
+    func withConnection<Result>(
+        _ body: (HTTPConnection) throws(TransportError) -> Result
+    ) throws(TransportError) -> Result {
+        let connection = idle.withLock { $0.popLast() } ?? HTTPConnection(trust: trust, time: time)
+        defer {
+            idle.withLock { idle in
+                if idle.count < Self.maximumIdle { idle.append(connection) }
+            }
+        }
+        return try body(connection)
+    }
+}
