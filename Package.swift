@@ -98,7 +98,7 @@ let package = Package(
             "DbxServerHTTP",
             [
                 "DbxModel", "DbxWire", "DbxServerCore", "DbxServerStores", logging, crypto,
-                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
