@@ -97,7 +97,7 @@ let package = Package(
         module(
             "DbxServerHTTP",
             [
-                "DbxModel", "DbxWire", "DbxServerCore", "DbxServerStores", logging, crypto,
+                "DbxModel", "DbxWire", "DbxSystem", "DbxServerCore", logging, crypto,
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -105,11 +105,12 @@ let package = Package(
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "X509", package: "swift-certificates"),
                 .product(name: "SwiftASN1", package: "swift-asn1"),
             ]),
         program(
-            "dbxfs-server", ["DbxServerHTTP", "DbxServerCore", "DbxServerStores", "DbxModel", "DbxWire", arguments, logging]),
+            "dbxfs-server", ["DbxServerHTTP", "DbxServerCore", "DbxModel", "DbxSystem", arguments]),
 
         // Tests.
         .target(

@@ -1,6 +1,8 @@
 /// Reads and writes amounts as people do: `10G`, `512M`, `1.5T`, powers of 1024.
 package enum ByteCount {
-    private static let units: [Character: Int64] = ["K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "P": 1 << 50]
+    private static let units: [Character: Int64] = [
+        "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "P": 1 << 50,
+    ]
 
     /// A plain number of bytes, or one with a unit (`10G`, `10GB`, `10GiB`); nil when it is neither or too large.
     package static func parse(_ text: String) -> Int64? {

@@ -6,7 +6,7 @@ import Foundation
 /// and `/etc/dbxfs-server/config.json`. It is one JSON object; a key that is not known is an error, not a typo that
 /// silently does nothing.
 package struct ConfigurationSources: Sendable {
-    package typealias Key = ServerConfiguration.Key
+    package typealias Key = ServiceConfiguration.Key
 
     /// Values given on the command line.
     package var flags: [Key: String]
@@ -22,13 +22,13 @@ package struct ConfigurationSources: Sendable {
         self.isRoot = isRoot
     }
 
-    package func effective() throws(ConfigurationError) -> ServerConfiguration {
+    package func effective() throws(ConfigurationError) -> ServiceConfiguration {
         let file = try fileValues()
         func value(_ key: Key) -> String? { flags[key] ?? environment[key.environmentName] ?? file[key] }
 
-        let configuration = ServerConfiguration(
+        let configuration = ServiceConfiguration(
             data: value(.data) ?? defaultData,
-            listen: value(.listen) ?? ServerConfiguration.defaultListen,
+            listen: value(.listen) ?? ServiceConfiguration.defaultListen,
             tlsCertificate: value(.tlsCertificate), tlsKey: value(.tlsKey),
             logLevel: value(.logLevel) ?? "info",
             blockingThreads: try number(value(.blockingThreads), .blockingThreads, in: 1...256) ?? 16,
@@ -54,16 +54,17 @@ package struct ConfigurationSources: Sendable {
         return number
     }
 
-    private func check(_ configuration: ServerConfiguration) throws(ConfigurationError) {
+    private func check(_ configuration: ServiceConfiguration) throws(ConfigurationError) {
         _ = try configuration.listenAddress()
         if (configuration.tlsCertificate == nil) != (configuration.tlsKey == nil) {
             throw ConfigurationError(
-                "A certificate needs its key and a key its certificate: give both --tls-cert and --tls-key, or neither.")
+                "A certificate needs its key and a key its certificate: give both --tls-cert and --tls-key, or neither."
+            )
         }
-        if !ServerConfiguration.logLevels.contains(configuration.logLevel) {
+        if !ServiceConfiguration.logLevels.contains(configuration.logLevel) {
             throw ConfigurationError(
                 "logLevel is '\(configuration.logLevel)', but must be one of "
-                    + ServerConfiguration.logLevels.joined(separator: ", ") + ".")
+                    + ServiceConfiguration.logLevels.joined(separator: ", ") + ".")
         }
     }
 
@@ -72,7 +73,8 @@ package struct ConfigurationSources: Sendable {
     private func fileValues() throws(ConfigurationError) -> [Key: String] {
         if let named = configFile ?? environment["DBXFS_SERVER_CONFIG"] {
             guard let bytes = FileManager.default.contents(atPath: named) else {
-                throw ConfigurationError("The configuration file \(named) cannot be read. Check its path and permissions.")
+                throw ConfigurationError(
+                    "The configuration file \(named) cannot be read. Check its path and permissions.")
             }
             return try parse(bytes, of: named)
         }
@@ -93,7 +95,8 @@ package struct ConfigurationSources: Sendable {
             object = try JSONDecoder().decode([String: FileValue].self, from: bytes)
         } catch {
             throw ConfigurationError(
-                "The configuration file \(path) is no JSON object of texts and numbers. Correct it: \(Self.reason(error))")
+                "The configuration file \(path) is no JSON object of texts and numbers. Correct it: \(Self.reason(error))"
+            )
         }
         var values: [Key: String] = [:]
         for (name, value) in object {

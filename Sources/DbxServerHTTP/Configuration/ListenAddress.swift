@@ -11,7 +11,9 @@ package struct ListenAddress: Hashable, Sendable {
 
     /// `HOST:PORT`, `[IPV6]:PORT` or `:PORT` for every interface; nil when it is none of them.
     package init?(_ text: String) {
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            return nil
+        }
         var host = String(text[..<colon])
         if host.hasPrefix("[") && host.hasSuffix("]") {
             host = String(host.dropFirst().dropLast())

@@ -65,7 +65,9 @@ final class EventMailbox: Sendable {
         state.withLock { state in
             if state.ended { return .ended }
             if state.pending.isEmpty { return nil }
-            let notices = state.pending.sorted { $0.key < $1.key }.map { ChangeNotice(namespace: $0.key, seq: $0.value) }
+            let notices = state.pending.sorted { $0.key < $1.key }.map {
+                ChangeNotice(namespace: $0.key, seq: $0.value)
+            }
             state.pending.removeAll(keepingCapacity: true)
             return .notices(notices)
         }

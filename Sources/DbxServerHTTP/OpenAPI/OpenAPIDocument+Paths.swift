@@ -90,7 +90,11 @@ extension OpenAPIDocument {
           \(inPath("namespace", "node")),
           "get": {
             "operationId": "listRevisions", "summary": "The content states of a file, newest first",
-            "responses": { \(ok("All that are kept.", "{ \"type\": \"array\", \"items\": \(reference("RevisionRow")) }")), \(problems(400, 401, 403, 404)) }
+            "parameters": [
+              { "name": "before", "in": "query", "description": "next of the last page.", "schema": { "$ref": "#/components/schemas/Seq" } },
+              { "$ref": "#/components/parameters/limit" }
+            ],
+            "responses": { \(ok("One page.", reference("RevisionsPage"))), \(problems(400, 401, 403, 404)) }
           }
         }
         """
@@ -146,7 +150,7 @@ extension OpenAPIDocument {
           "get": {
             "operationId": "pollEvents", "summary": "Wait for a change, where streams do not get through",
             "parameters": [
-              { "name": "after", "in": "query", "description": "What is known: NAMESPACE:SEQ, separated by commas. A namespace that is not named counts as known at its head.", "schema": { "type": "string" } },
+              { "name": "after", "in": "query", "description": "What is known: NAMESPACE:SEQ, separated by commas; the id of an event is one such. Without it every head is answered at once.", "schema": { "type": "string" } },
               { "name": "timeout", "in": "query", "description": "Seconds to wait; 50 unless given.", "schema": { "type": "integer", "minimum": 0, "maximum": 55 } }
             ],
             "responses": { \(ok("What has moved; empty at the timeout.", reference("PollResponse"))), \(problems(400, 401, 429)) }

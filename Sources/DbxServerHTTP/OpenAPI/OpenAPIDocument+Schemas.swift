@@ -1,7 +1,10 @@
 extension OpenAPIDocument {
     /// An object schema; `required` are names, `optional` likewise, each with its schema.
-    private static func object(_ required: KeyValuePairs<String, String>, optional: KeyValuePairs<String, String> = [:]) -> String {
-        let properties = (Array(required) + Array(optional)).map { "\"\($0.key)\": \($0.value)" }.joined(separator: ", ")
+    private static func object(_ required: KeyValuePairs<String, String>, optional: KeyValuePairs<String, String> = [:])
+        -> String
+    {
+        let properties = (Array(required) + Array(optional)).map { "\"\($0.key)\": \($0.value)" }.joined(
+            separator: ", ")
         let names = required.map { "\"\($0.key)\"" }.joined(separator: ", ")
         return "{ \"type\": \"object\", \"required\": [\(names)], \"properties\": { \(properties) } }"
     }
@@ -38,7 +41,8 @@ extension OpenAPIDocument {
         "LoginResponse": object(["token": text, "user": id, "device": id]),
         "DeviceRow": object(["id": id, "name": text, "createdAt": time, "lastSeenAt": time, "current": boolean]),
         "SessionResponse": object([
-            "user": id, "userName": text, "device": id, "deviceName": text, "org": id, "serverVersion": text, "root": id,
+            "user": id, "userName": text, "device": id, "deviceName": text, "org": id, "serverVersion": text,
+            "root": id,
             "namespaces": list(reference("NamespaceGrant")),
         ]),
         "NamespaceGrant": object([
@@ -122,6 +126,9 @@ extension OpenAPIDocument {
         ]),
         "ChangeNotice": object(["namespace": id, "seq": seq]),
         "PollResponse": object(["changes": list(reference("ChangeNotice"))]),
-        "RevisionRow": object(["seq": seq, "size": natural, "mtime": time]),
+        "RevisionRow": object(
+            ["seq": seq, "size": natural, "mtime": time, "committedAt": time, "device": id, "deviceName": text],
+            optional: ["contentHash": base64]),
+        "RevisionsPage": object(["revisions": list(reference("RevisionRow"))], optional: ["next": seq]),
     ])
 }

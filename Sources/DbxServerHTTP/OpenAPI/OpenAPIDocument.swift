@@ -92,6 +92,7 @@ package enum OpenAPIDocument {
     }
 
     static func inPath(_ names: String...) -> String {
-        "\"parameters\": [" + names.map { "{ \"$ref\": \"#/components/parameters/\($0)\" }" }.joined(separator: ", ") + "]"
+        "\"parameters\": [" + names.map { "{ \"$ref\": \"#/components/parameters/\($0)\" }" }.joined(separator: ", ")
+            + "]"
     }
 }

@@ -27,11 +27,14 @@ enum SelfSignedCertificate {
             notValidBefore: now.addingTimeInterval(-86_400), notValidAfter: now.addingTimeInterval(3_650 * 86_400),
             issuer: subject, subject: subject, signatureAlgorithm: .ecdsaWithSHA256, extensions: extensions,
             issuerPrivateKey: .init(key))
-        return Made(certificatePEM: try certificate.serializeAsPEM().pemString + "\n", keyPEM: key.pemRepresentation + "\n")
+        return Made(
+            certificatePEM: try certificate.serializeAsPEM().pemString + "\n", keyPEM: key.pemRepresentation + "\n")
     }
 
     private static func generalName(_ name: String) -> GeneralName {
-        guard let bytes = addressBytes(name, AF_INET, 4) ?? addressBytes(name, AF_INET6, 16) else { return .dnsName(name) }
+        guard let bytes = addressBytes(name, AF_INET, 4) ?? addressBytes(name, AF_INET6, 16) else {
+            return .dnsName(name)
+        }
         return .ipAddress(ASN1OctetString(contentBytes: bytes[...]))
     }
 

@@ -26,7 +26,8 @@ package struct ServerIdentity {
             key = try NIOSSLPrivateKey(file: keyFile, format: .pem)
         } catch {
             throw ConfigurationError(
-                "The key \(keyFile) cannot be used: \(error). Give the PEM file of the certificate's key, without password.")
+                "The key \(keyFile) cannot be used: \(error). Give the PEM file of the certificate's key, without password."
+            )
         }
         guard let leaf = chain.first, let der = try? leaf.toDERBytes() else {
             throw ConfigurationError("The file \(certificateFile) holds no certificate. Give one in PEM form.")
@@ -49,7 +50,8 @@ package struct ServerIdentity {
         try write(made.keyPEM, to: dataDirectory + "/" + keyFile, mode: 0o600)
         try write(made.certificatePEM, to: dataDirectory + "/" + certificateFile, mode: 0o644)
         guard let identity = try own(dataDirectory: dataDirectory) else {
-            throw ConfigurationError("The new certificate in \(dataDirectory) cannot be read back. Check the directory.")
+            throw ConfigurationError(
+                "The new certificate in \(dataDirectory) cannot be read back. Check the directory.")
         }
         return identity
     }

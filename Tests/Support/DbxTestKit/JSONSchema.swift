@@ -13,7 +13,9 @@ package struct JSONSchema {
         schema.flatMap { keyword, rule in check(keyword, rule, value, schema, place) }
     }
 
-    private func check(_ keyword: String, _ rule: Any, _ value: Any, _ schema: [String: Any], _ place: String) -> [String] {
+    private func check(_ keyword: String, _ rule: Any, _ value: Any, _ schema: [String: Any], _ place: String)
+        -> [String]
+    {
         switch (keyword, rule) {
         case ("$ref", let path as String):
             guard let target = resolve(path) else { return ["\(place): nothing at \(path)"] }
@@ -24,13 +26,16 @@ package struct JSONSchema {
             return (value as? String).map(allowed.contains) == true ? [] : ["\(place): \(value) is none of \(allowed)"]
         case ("pattern", let pattern as String):
             guard let text = value as? String else { return [] }
-            return text.range(of: pattern, options: .regularExpression) == nil ? ["\(place): \(text) is not \(pattern)"] : []
+            return text.range(of: pattern, options: .regularExpression) == nil
+                ? ["\(place): \(text) is not \(pattern)"] : []
         case ("contentEncoding", _):
             return Data(base64Encoded: value as? String ?? "?") == nil ? ["\(place): no base64"] : []
         case ("minimum", let bound as NSNumber):
-            return (value as? NSNumber).map { $0.int64Value >= bound.int64Value } == false ? ["\(place): < \(bound)"] : []
+            return (value as? NSNumber).map { $0.int64Value >= bound.int64Value } == false
+                ? ["\(place): < \(bound)"] : []
         case ("maximum", let bound as NSNumber):
-            return (value as? NSNumber).map { $0.int64Value <= bound.int64Value } == false ? ["\(place): > \(bound)"] : []
+            return (value as? NSNumber).map { $0.int64Value <= bound.int64Value } == false
+                ? ["\(place): > \(bound)"] : []
         case ("required", let names as [String]):
             guard let object = value as? [String: Any] else { return [] }
             return names.filter { object[$0] == nil }.map { "\(place): '\($0)' is missing" }

@@ -11,7 +11,9 @@ package final class RawHTTP {
         package var body: [UInt8]
 
         package var text: String { String(decoding: body, as: UTF8.self) }
-        package func json() throws -> Any { try JSONSerialization.jsonObject(with: Data(body), options: .fragmentsAllowed) }
+        package func json() throws -> Any {
+            try JSONSerialization.jsonObject(with: Data(body), options: .fragmentsAllowed)
+        }
         package func decode<Value: Decodable>(_ type: Value.Type) throws -> Value {
             try JSONDecoder().decode(type, from: Data(body))
         }
@@ -69,7 +71,9 @@ package final class RawHTTP {
     ) throws {
         var head = "\(method) \(path) HTTP/1.1\r\nHost: localhost\r\n"
         for (name, value) in headers { head += "\(name): \(value)\r\n" }
-        if headers["Content-Length"] == nil && headers["Transfer-Encoding"] == nil { head += "Content-Length: \(body.count)\r\n" }
+        if headers["Content-Length"] == nil && headers["Transfer-Encoding"] == nil {
+            head += "Content-Length: \(body.count)\r\n"
+        }
         try send(Array((head + "\r\n").utf8) + body)
     }
 
@@ -94,7 +98,8 @@ package final class RawHTTP {
         var headers: [String: String] = [:]
         for line in lines.dropFirst() {
             guard let colon = line.firstIndex(of: ":") else { continue }
-            headers[line[..<colon].lowercased()] = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
+            headers[line[..<colon].lowercased()] = line[line.index(after: colon)...].trimmingCharacters(
+                in: .whitespaces)
         }
         return Response(status: status, headers: headers, body: [])
     }

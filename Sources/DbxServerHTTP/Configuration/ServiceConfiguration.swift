@@ -1,5 +1,5 @@
 /// Everything that can be set about a server, as it is in effect. Made by `ConfigurationSources` only.
-package struct ServerConfiguration: Hashable, Sendable, Codable {
+package struct ServiceConfiguration: Hashable, Sendable, Codable {
     /// The directory that holds accounts, trees, blocks and keys.
     package var data: String
     /// `HOST:PORT`.
@@ -31,7 +31,8 @@ package struct ServerConfiguration: Hashable, Sendable, Codable {
     package func listenAddress() throws(ConfigurationError) -> ListenAddress {
         guard let address = ListenAddress(listen) else {
             throw ConfigurationError(
-                "The listen address '\(listen)' is not HOST:PORT. Write for example 127.0.0.1:8465, [::1]:8465 or :8465.")
+                "The listen address '\(listen)' is not HOST:PORT. Write for example 127.0.0.1:8465, [::1]:8465 or :8465."
+            )
         }
         return address
     }

@@ -1,0 +1,118 @@
+import DbxModel
+import DbxServerCore
+import DbxWire
+import HTTPTypes
+import HummingbirdCore
+import NIOCore
+
+/// Blocks: leave to upload, the upload itself, and reading.
+extension RequestHandler {
+    /// Bytes that a slow reader's connection holds in memory, about; and the size of a read from the disk.
+    private static let chunkBytes: Int64 = 1 << 20
+
+    @concurrent func requestUploads(_ exchange: Exchange) async throws -> Response {
+        _ = try exchange.query()
+        let namespace: NamespaceID = try exchange.identifier("namespace")
+        _ = try exchange.token()
+        let body = try await exchange.wholeBody()
+        return try await answering(exchange) { server, caller in
+            let request = try RequestJSON.decode(UploadRequest.self, from: Array(buffer: body))
+            return try server.requestUploads(caller, namespace: namespace, request)
+        }
+    }
+
+    /// A block is at most 4 MiB and a little: it is taken in whole and then written, hashed and synced on one thread,
+    /// so that a slow sender holds memory, not a thread or an open file.
+    @concurrent func upload(_ exchange: Exchange) async throws -> Response {
+        var headers: [String: String] = [:]
+        for field in exchange.headers { headers[field.name.canonicalName] = field.value }
+        let query = try Query(exchange.rawQuery)
+        let incoming = IncomingUpload(
+            method: exchange.request.head.method.rawValue, upload: try exchange.identifier("upload"), query: query.all,
+            headers: headers, contentLength: exchange.contentLength.map(Int64.init))
+        let body = try await exchange.wholeBody()
+        try await pool.run { [server] in
+            let receiver = try server.beginUpload(incoming)
+            try receiver.receive(Array(buffer: body))
+            try receiver.finish()
+        }
+        return Answers.nothing()
+    }
+
+    /// A block that was found, what of it is asked, and the first bytes of that.
+    private struct Opened: Sendable {
+        let block: StoredBlock
+        let range: ByteRange
+        let bounds: Range<Int64>
+        let first: [UInt8]
+    }
+
+    @concurrent func readBlock(_ exchange: Exchange) async throws -> Response {
+        _ = try exchange.query()
+        let namespace: NamespaceID = try exchange.identifier("namespace")
+        let id = try exchange.block()
+        let (tag, isHead) = ("\"\(id)\"", exchange.isHead)
+        let isKnown = Self.lists(exchange.headers[.ifNoneMatch], tag)
+        let rangeHeader = exchange.headers[.ifRange].map { $0 == tag } ?? true ? exchange.headers[.range] : nil
+        let opened = try await authenticated(exchange) { server, caller in
+            let block = try server.readBlock(caller, namespace: namespace, block: id)
+            let range = ByteRange(header: rangeHeader, length: block.bytes)
+            let bounds: Range<Int64> = if case .part(let part) = range { part } else { 0..<block.bytes }
+            let skipsBody = isKnown || isHead || range == .unsatisfiable
+            let count = skipsBody ? 0 : Int(min(Int64(bounds.count), Self.chunkBytes))
+            let first = count == 0 ? [] : try block.read(offset: bounds.lowerBound, count: count)
+            return Opened(block: block, range: range, bounds: bounds, first: first)
+        }
+        return response(to: opened, tag: tag, isKnown: isKnown, isHead: isHead)
+    }
+
+    private func response(to opened: Opened, tag: String, isKnown: Bool, isHead: Bool) -> Response {
+        var headers = HTTPFields()
+        headers[.eTag] = tag
+        headers[.acceptRanges] = "bytes"
+        if isKnown { return Response(status: .notModified, headers: headers) }
+        if opened.range == .unsatisfiable {
+            var problem = Problem(
+                kind: .badRequest, detail: "The block has \(opened.block.bytes) bytes; ask within them.")
+            problem.status = 416
+            var response = Answers.problem(problem)
+            response.headers[.contentRange] = "bytes */\(opened.block.bytes)"
+            return response
+        }
+        headers[.contentType] = "application/octet-stream"
+        headers[.contentLength] = String(opened.bounds.count)
+        if case .part(let part) = opened.range {
+            headers[.contentRange] = "bytes \(part.lowerBound)-\(part.upperBound - 1)/\(opened.block.bytes)"
+        }
+        let status: HTTPResponse.Status = opened.range == .whole ? .ok : .partialContent
+        return Response(status: status, headers: headers, body: isHead ? .init() : body(of: opened))
+    }
+
+    /// Each chunk is read while the one before it goes out; a reader that does not keep up stops the reading.
+    private func body(of opened: Opened) -> ResponseBody {
+        let first = ByteBuffer(bytes: opened.first)
+        if opened.first.count == opened.bounds.count { return ResponseBody(byteBuffer: first) }
+        return ResponseBody(contentLength: opened.bounds.count) { [pool] writer in
+            try await writer.write(first)
+            var position = opened.bounds.lowerBound + Int64(opened.first.count)
+            while position < opened.bounds.upperBound {
+                let (offset, count) = (position, Int(min(opened.bounds.upperBound - position, Self.chunkBytes)))
+                let block = opened.block
+                try await writer.write(
+                    try await pool.run { ByteBuffer(bytes: try block.read(offset: offset, count: count)) })
+                position += Int64(count)
+            }
+            try await writer.finish(nil)
+        }
+    }
+
+    /// Whether an `If-None-Match` header names the tag (weakly, as RFC 9110 §13.1.2 has it) or says `*`.
+    private static func lists(_ header: String?, _ tag: String) -> Bool {
+        guard let header else { return false }
+        return header.split(separator: ",").contains { item in
+            var item = item.drop { $0 == " " }
+            while item.last == " " { item.removeLast() }
+            return item == "*" || item == tag || item == "W/" + tag
+        }
+    }
+}

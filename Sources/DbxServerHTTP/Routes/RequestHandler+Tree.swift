@@ -1,0 +1,56 @@
+import Crypto
+import DbxModel
+import DbxServerCore
+import DbxWire
+import HummingbirdCore
+import NIOCore
+
+/// The tree: what changed, what a directory holds, what a file was, and how to change them.
+extension RequestHandler {
+    private static let pageLimits = 1...10_000
+
+    @concurrent func changes(_ exchange: Exchange) async throws -> Response {
+        let query = try exchange.query("cursor", "limit")
+        let limit = try query.number("limit", in: Self.pageLimits)
+        let namespace: NamespaceID = try exchange.identifier("namespace")
+        return try await answering(exchange) { server, caller in
+            try server.changes(caller, namespace: namespace, cursor: query["cursor"], limit: limit)
+        }
+    }
+
+    /// The body is decoded and digested on the pool, and applied by the commit thread.
+    @concurrent func commit(_ exchange: Exchange) async throws -> Response {
+        _ = try exchange.query()
+        let namespace: NamespaceID = try exchange.identifier("namespace")
+        _ = try exchange.token()
+        let body = try await exchange.wholeBody()
+        let commit = try await authenticated(exchange) { _, caller in
+            let bytes = Array(buffer: body)
+            return SubmittedCommit(
+                caller: caller, namespace: namespace, request: try RequestJSON.decode(CommitRequest.self, from: bytes),
+                digest: Array(SHA256.hash(data: bytes)))
+        }
+        return try Answers.json(try await commits.submit(commit))
+    }
+
+    @concurrent func listDirectory(_ exchange: Exchange) async throws -> Response {
+        let query = try exchange.query("after", "limit")
+        let limit = try query.number("limit", in: Self.pageLimits)
+        let namespace: NamespaceID = try exchange.identifier("namespace")
+        let node: NodeID = try exchange.identifier("node")
+        return try await answering(exchange) { server, caller in
+            try server.listing(caller, namespace: namespace, node: node, after: query["after"], limit: limit)
+        }
+    }
+
+    @concurrent func listRevisions(_ exchange: Exchange) async throws -> Response {
+        let query = try exchange.query("before", "limit")
+        let limit = try query.number("limit", in: Self.pageLimits)
+        let before = try query.number("before", in: 0...Int.max).map { Seq(Int64($0)) }
+        let namespace: NamespaceID = try exchange.identifier("namespace")
+        let node: NodeID = try exchange.identifier("node")
+        return try await answering(exchange) { server, caller in
+            try server.revisions(caller, namespace: namespace, node: node, before: before, limit: limit)
+        }
+    }
+}

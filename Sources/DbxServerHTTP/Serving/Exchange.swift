@@ -1,0 +1,62 @@
+import DbxModel
+import DbxWire
+import HTTPTypes
+import HummingbirdCore
+import NIOCore
+
+/// One request that was found to ask for an operation, with what its handler needs of it. Stays in the task of the
+/// request; handlers take the values they need over to the pool's threads.
+struct Exchange {
+    let operation: Operation
+    let request: Request
+    let parameters: [String: String]
+    let body: BodyReader
+    let channel: any Channel
+
+    var headers: HTTPFields { request.head.headerFields }
+    var isHead: Bool { request.head.method == .head }
+    var peerAddress: String { channel.remoteAddress?.ipAddress ?? "local" }
+
+    /// The target's query. No operation but the signed upload takes names that are not in `allowed`.
+    func query(_ allowed: String...) throws(Problem) -> Query { try Query(rawQuery, allowed: Set(allowed)) }
+
+    var rawQuery: Substring {
+        let target = request.head.path ?? ""
+        return target.firstIndex(of: "?").map { target[target.index(after: $0)...] } ?? ""
+    }
+
+    /// The token of `Authorization: Bearer`.
+    func token() throws(Problem) -> String {
+        guard let value = headers[.authorization] else {
+            throw Problem(
+                kind: .unauthenticated, detail: "Log in, and send the token as 'Authorization: Bearer TOKEN'.")
+        }
+        let parts = value.split(separator: " ", maxSplits: 1)
+        guard parts.count == 2, parts[0].lowercased() == "bearer" else {
+            throw Problem(kind: .unauthenticated, detail: "The Authorization header must be 'Bearer' and the token.")
+        }
+        return String(parts[1])
+    }
+
+    func identifier<Kind>(_ name: String) throws(Problem) -> Identifier<Kind> {
+        guard let id = Identifier<Kind>(hex: parameters[name] ?? "") else {
+            throw Problem(kind: .badRequest, detail: "The \(name) in the path is no id of 32 hexadecimal digits.")
+        }
+        return id
+    }
+
+    func block() throws(Problem) -> BlockID {
+        guard let id = BlockID(hex: parameters["block"] ?? "") else {
+            throw Problem(kind: .badRequest, detail: "The block in the path is no id of 64 hexadecimal digits.")
+        }
+        return id
+    }
+
+    /// What Content-Length says; nil with a chunked body.
+    var contentLength: Int? { headers[.contentLength].flatMap { Int($0) } }
+
+    /// The whole body.
+    @concurrent func wholeBody() async throws -> ByteBuffer {
+        try await body.collect(upTo: operation.bodyLimitBytes, expecting: contentLength)
+    }
+}
