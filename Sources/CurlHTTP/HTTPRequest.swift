@@ -42,7 +42,7 @@ package struct HTTPRequest: Sendable {
     }
 }
 
-/// What becomes of the body of an answer. The body of any status but 200 is collected, up to 1 MiB.
+/// What becomes of the body of an answer. The body of any status but 2xx is collected, up to 1 MiB.
 package enum HTTPReceiver {
     /// Whole; a longer body than `limitBytes` is an error.
     case collect(limitBytes: Int)
@@ -60,6 +60,8 @@ package struct HTTPHead: Sendable {
         self.status = status
         self.headers = headers
     }
+
+    package var isSuccess: Bool { (200..<300).contains(status) }
 
     /// The media type without its parameters, in lower case.
     package var mediaType: String? {

@@ -43,7 +43,7 @@ final class Transfer {
     }
 
     func receiveBody(_ piece: UnsafeRawBufferPointer) -> Bool {
-        if case .stream(let take) = receiver, head.status == 200 {
+        if case .stream(let take) = receiver, head.isSuccess {
             if unsafe take(head, [UInt8](piece)) { return true }
             failure = .cancelled
             return false
@@ -63,7 +63,7 @@ final class Transfer {
     }
 
     private var limitBytes: Int {
-        if case .collect(let limitBytes) = receiver, head.status == 200 { return limitBytes }
+        if case .collect(let limitBytes) = receiver, head.isSuccess { return limitBytes }
         return Self.maximumErrorBytes
     }
 

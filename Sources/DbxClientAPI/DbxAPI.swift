@@ -39,8 +39,8 @@ package protocol DbxAPI: Sendable {
     /// Receives server-sent events until the stream breaks, 45 seconds pass without a byte, or `receive` says false.
     /// Returns normally only when the server ended the stream or `receive` said so.
     func events(cancel: CancelToken?, receive: (StreamedEvent) -> Bool) throws(APIError)
-    /// Waits on the server up to `timeoutSeconds` for a seq beyond `after` in any namespace.
-    func poll(after: String?, timeoutSeconds: Int, cancel: CancelToken?) throws(APIError) -> PollResponse
+    /// Waits on the server up to `timeoutSeconds` for a head beyond `after` in any namespace.
+    func poll(after: [NamespaceID: Seq], timeoutSeconds: Int, cancel: CancelToken?) throws(APIError) -> PollResponse
 }
 
 /// A page together with the bytes it came as, which are what is staged.

@@ -137,8 +137,11 @@ extension HTTPDbxAPI: DbxAPI {
         }
     }
 
-    package func poll(after: String?, timeoutSeconds: Int, cancel: CancelToken?) throws(APIError) -> PollResponse {
-        let query = (after.map { [("after", $0)] } ?? []) + [("timeout", String(timeoutSeconds))]
+    package func poll(after: [NamespaceID: Seq], timeoutSeconds: Int, cancel: CancelToken?) throws(APIError)
+        -> PollResponse
+    {
+        let heads = after.sorted { $0.key < $1.key }.map { "\($0.key):\($0.value)" }.joined(separator: ",")
+        let query = (heads.isEmpty ? [] : [("after", heads)]) + [("timeout", String(timeoutSeconds))]
         var call = Call(method: .get, url: url(.eventsPoll, query: query), limitBytes: 16 << 20)
         call.mayBeSilent = true
         call.limits = HTTPLimits(silence: .seconds(timeoutSeconds + 15))

@@ -1,0 +1,109 @@
+import CurlHTTP
+import DbxClientAPI
+import DbxModel
+import DbxWire
+import Testing
+
+@Suite("API over HTTP", .timeLimit(.minutes(1)))
+struct HTTPDbxAPITests {
+    private let namespace = NamespaceID(high: 1, low: 2)
+
+    private func api(_ server: RawServer) throws -> HTTPDbxAPI {
+        let endpoint = try #require(ServerEndpoint(url: server.url + "/", trust: .system))
+        return HTTPDbxAPI(endpoint: endpoint, token: "secret", time: TestTime())
+    }
+
+    @Test func `Answers that are not a dbxfs server's are the server being away`() throws {
+        let scripts: [@Sendable (RawServer.Peer) -> Void] = [
+            { $0.answer(type: "text/html", Array("<h1>Welcome to our hotel</h1>".utf8)) },
+            { $0.answer(status: "502 Bad Gateway", type: "text/html", Array("nginx".utf8)) },
+            { $0.answer(Array("{\"user\":".utf8)) },
+            { $0.answer(Array("[]".utf8)) },
+            { $0.send("HTTP/1.1 302 Found\r\nLocation: http://portal.example/\r\nContent-Length: 0\r\n\r\n") },
+            { $0.answer(status: "500 Oops", type: "application/problem+json", Array("not json".utf8)) },
+        ]
+        for script in scripts {
+            let server = try RawServer { peer in
+                while peer.readRequest() != nil { script(peer) }
+            }
+            defer { server.stop() }
+            let error = #expect(throws: APIError.self) { _ = try api(server).session(cancel: nil) }
+            #expect(error?.meaning == .away)
+        }
+    }
+
+    @Test func `Problems keep their details and when to come back`() throws {
+        let problem = Problem(kind: .tooManyRequests, detail: "Wait a little.")
+        let body = try WireJSON.encode(problem)
+        let server = try RawServer { peer in
+            while peer.readRequest() != nil {
+                peer.send(
+                    "HTTP/1.1 429 Too Many\r\nContent-Type: application/problem+json\r\nRetry-After: 3\r\nContent-Length: \(body.count)\r\n\r\n"
+                )
+                peer.send(body)
+            }
+        }
+        defer { server.stop() }
+        let error = #expect(throws: APIError.self) { _ = try api(server).devices() }
+        #expect(error?.problem == problem)
+        #expect(error?.retryAfter == .seconds(3))
+        #expect(error?.meaning == .busy)
+    }
+
+    @Test func `Blocks of another length are refused`() throws {
+        let server = try RawServer { peer in
+            while peer.readRequest() != nil { peer.answer(type: "application/octet-stream", [1, 2, 3]) }
+        }
+        defer { server.stop() }
+        let api = try api(server)
+        let block = try #require(BlockID(bytes: [UInt8](repeating: 7, count: 32)))
+        #expect(try api.block(block, in: namespace, storedBytes: 3, cancel: nil) == [1, 2, 3])
+        for length: Int64 in [2, 4] {
+            #expect(throws: APIError.self) { _ = try api.block(block, in: namespace, storedBytes: length, cancel: nil) }
+        }
+    }
+
+    @Test func `Signed uploads go without the token, with exactly their headers`() throws {
+        let server = try RawServer { peer in
+            while let request = peer.readRequest() {
+                let isRight =
+                    request.head.hasPrefix("PUT /v1/uploads/1?sig=a%2Fb HTTP/1.1\r\n")
+                    && request.head.contains("X-Dbx: yes") && !request.head.contains("Authorization")
+                    && request.body == [9, 9]
+                peer.answer(status: isRight ? "201 Created" : "400 Bad", type: "text/plain", [])
+            }
+        }
+        defer { server.stop() }
+        let grant = SignedUpload(
+            url: "/v1/uploads/1?sig=a%2Fb", headers: ["X-Dbx": "yes"], expiresAt: Timestamp(nanoseconds: 0))
+        try api(server).putUpload(grant, bytes: [9, 9], cancel: nil)
+        #expect(throws: APIError.self) {
+            try api(server).putUpload(
+                SignedUpload(url: "file:///etc/passwd", headers: [:], expiresAt: grant.expiresAt), bytes: [],
+                cancel: nil)
+        }
+    }
+
+    @Test func `Events arrive as they are sent`() throws {
+        let notice = ChangeNotice(namespace: namespace, seq: Seq(5))
+        let data = String(decoding: try WireJSON.encode(notice), as: UTF8.self)
+        let server = try RawServer { peer in
+            _ = peer.readRequest()
+            peer.send(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n: hi\n\nevent: change\ndata: \(data)\n\n")
+        }
+        defer { server.stop() }
+        var received: [StreamedEvent] = []
+        try api(server).events(cancel: nil) { event in
+            received.append(event)
+            return true
+        }
+        #expect(received == [.opened, .heartbeat, .change(notice)])
+        try api(server).events(cancel: nil) { _ in false }
+    }
+
+    @Test(arguments: ["http://files.example", "ftp://a", "https://a?x", "https://user@a", "https://a b"])
+    func `Addresses that would send a token in the clear or are malformed are refused`(url: String) {
+        #expect(ServerEndpoint(url: url, trust: .system) == nil)
+    }
+}
