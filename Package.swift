@@ -36,6 +36,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let grdbSQLite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
@@ -92,7 +93,7 @@ let package = Package(
         program("dbxfs", ["DbxClient", "DbxModel", "DbxWire", arguments, logging]),
 
         // The server.
-        module("DbxServerStores", ["DbxModel", "DbxSystem", grdb, crypto]),
+        module("DbxServerStores", ["DbxModel", "DbxSystem", grdb, grdbSQLite, crypto]),
         module("DbxServerCore", ["DbxModel", "DbxWire", "DbxServerStores", "DbxContent", crypto, cryptoExtras]),
         module(
             "DbxServerHTTP",

@@ -1,0 +1,155 @@
+package import DbxModel
+import DbxSystem
+import Synchronization
+
+/// Objects as files: `objects/ab/<id>.<generation>`, with `ab` the id's first two digits, and `uploads/` beside it for
+/// what is on its way in.
+///
+/// An object gets its name by link(2), which never replaces one, after its bytes have been synced; then its directory is
+/// synced. Has no state but a counter for names.
+package final class DirectoryObjectStore: ObjectStore {
+    private let root: String
+    private let stagedCount = Atomic<UInt64>(0)
+
+    /// Makes the directories where there are none.
+    package init(root: String) throws(StoreError) {
+        self.root = root
+        try Self.translating(root) { () throws(Errno) in
+            try Paths.createPrivateDirectory(root + "/objects")
+            try Paths.createPrivateDirectory(root + "/uploads")
+            try Paths.syncDirectory(root)
+        }
+    }
+
+    private var objects: String { root + "/objects" }
+    private var uploads: String { root + "/uploads" }
+
+    private static func directory(of key: ObjectKey) -> String { String(key.block.hex.prefix(2)) }
+    private func path(of key: ObjectKey) -> String { "\(objects)/\(Self.directory(of: key))/\(key)" }
+
+    package func stage(_ upload: UploadID) throws(StoreError) -> any StagedObject {
+        let number = stagedCount.add(1, ordering: .relaxed).newValue
+        let path = "\(uploads)/\(upload).\(number)"
+        let file = try Self.translating(path) { () throws(Errno) in
+            try OpenFile(path: path, [.readWrite, .create, .truncate])
+        }
+        return StagedFile(file: file, path: path, store: self)
+    }
+
+    /// Names the synced file at `path` as `key`, unless there is such an object.
+    func adopt(_ path: String, as key: ObjectKey, length: Int64) throws(StoreError) {
+        let directory = "\(objects)/\(Self.directory(of: key))"
+        try Self.translating(self.path(of: key)) { () throws(Errno) in
+            if !Paths.isDirectory(directory) {
+                try Paths.createPrivateDirectory(directory)
+                try Paths.syncDirectory(objects)
+            }
+            do throws(Errno) {
+                try Paths.link(path, to: self.path(of: key))
+            } catch {
+                if error != .fileExists { throw error }
+            }
+            try Paths.syncDirectory(directory)
+        }
+        guard try self.length(of: key) == length else { throw .corrupt("object \(key) has another length") }
+    }
+
+    package func open(_ key: ObjectKey) throws(StoreError) -> (any OpenObject)? {
+        let path = path(of: key)
+        guard let file = try Self.unlessMissing(path, { () throws(Errno) in try OpenFile(path: path, .readOnly) })
+        else { return nil }
+        let length = try Self.translating(path) { () throws(Errno) in try file.size() }
+        return ObjectFile(file: file, path: path, length: length)
+    }
+
+    package func length(of key: ObjectKey) throws(StoreError) -> Int64? { try open(key)?.length }
+
+    package func delete(_ key: ObjectKey) throws(StoreError) {
+        let path = path(of: key)
+        _ = try Self.unlessMissing(path) { () throws(Errno) in try Paths.remove(path) }
+    }
+
+    package func keys(after: ObjectKey?, limit: Int) throws(StoreError) -> [ObjectKey] {
+        var found: [ObjectKey] = []
+        let first = after.map(Self.directory) ?? ""
+        for directory in try names(in: objects) where directory >= first {
+            let keys = try names(in: "\(objects)/\(directory)").compactMap { ObjectKey(name: $0) }.sorted()
+            found += keys.filter { key in after.map { $0 < key } ?? true }
+            if found.count >= limit { return Array(found.prefix(limit)) }
+        }
+        return found
+    }
+
+    package func removeStaged() throws(StoreError) {
+        for name in try names(in: uploads) {
+            let path = "\(uploads)/\(name)"
+            _ = try Self.unlessMissing(path) { () throws(Errno) in try Paths.remove(path) }
+        }
+    }
+
+    package func freeBytes() throws(StoreError) -> Int64? {
+        try Self.translating(root) { () throws(Errno) in try Paths.diskSpace(at: root).availableBytes }
+    }
+
+    package func export(to directory: String) throws(StoreError) -> BlockTotals {
+        let target = try DirectoryObjectStore(root: directory)
+        var totals = BlockTotals(blocks: 0, bytes: 0)
+        for name in try names(in: objects) {
+            let (from, to) = ("\(objects)/\(name)", "\(target.objects)/\(name)")
+            try Self.translating(to) { () throws(Errno) in try Paths.createPrivateDirectory(to) }
+            for file in try names(in: from) where ObjectKey(name: file) != nil {
+                totals.bytes += try Self.share("\(from)/\(file)", as: "\(to)/\(file)")
+                totals.blocks += 1
+            }
+            try Self.translating(to) { () throws(Errno) in try Paths.syncDirectory(to) }
+        }
+        try Self.translating(target.objects) { () throws(Errno) in try Paths.syncDirectory(target.objects) }
+        return totals
+    }
+
+    /// A hard link, or a copy where the file systems differ or links are not to be had; returns the length.
+    private static func share(_ path: String, as newPath: String) throws(StoreError) -> Int64 {
+        try translating(newPath) { () throws(Errno) in
+            do throws(Errno) {
+                try Paths.link(path, to: newPath)
+            } catch {
+                switch error {
+                case .fileExists: break
+                case .crossDevice, .tooManyLinks, .notPermitted: try Paths.copy(path, to: newPath)
+                default: throw error
+                }
+            }
+            return try OpenFile(path: newPath, .readOnly).size()
+        }
+    }
+
+    private func names(in directory: String) throws(StoreError) -> [String] {
+        try Self.translating(directory) { () throws(Errno) in try Paths.names(in: directory) }
+    }
+
+    private static func unlessMissing<Result>(
+        _ path: String, _ body: () throws(Errno) -> Result
+    ) throws(StoreError) -> Result? {
+        do throws(Errno) {
+            return try body()
+        } catch {
+            if error == .noSuchFile { return nil }
+            throw StoreError(error, on: path)
+        }
+    }
+
+    static func translating<Result>(
+        _ path: String, _ body: () throws(Errno) -> Result
+    ) throws(StoreError) -> Result {
+        do throws(Errno) { return try body() } catch { throw StoreError(error, on: path) }
+    }
+}
+
+extension StoreError {
+    init(_ error: Errno, on path: String) {
+        switch error {
+        case .noSpace, .quotaExceeded: self = .storageFull
+        default: self = .io("\(path): \(error)")
+        }
+    }
+}

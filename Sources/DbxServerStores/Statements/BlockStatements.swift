@@ -1,0 +1,48 @@
+/// Statements on blocks, their wraps in namespaces, and uploads.
+package enum BlockStatements: String, SQLStatements {
+    case block = "SELECT id, generation, stored_bytes, state, created_at FROM blocks WHERE id = ?1"
+    /// Keeps the row that is there.
+    case insertBlock = """
+        INSERT INTO blocks (id, generation, stored_bytes, state, created_at) VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT (id) DO NOTHING
+        """
+    case setBlockState = "UPDATE blocks SET state = ?2 WHERE id = ?1"
+
+    case namespaceBlock = """
+        SELECT block_id, seq, sealed, key_id, plain_bytes, stored_bytes FROM namespace_blocks
+        WHERE namespace_id = ?1 AND block_id = ?2
+        """
+    case insertNamespaceBlock = """
+        INSERT INTO namespace_blocks (namespace_id, block_id, seq, sealed, key_id, plain_bytes, stored_bytes)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        """
+    case namespaceBlocksBetween = """
+        SELECT block_id, seq, sealed, key_id, plain_bytes, stored_bytes FROM namespace_blocks
+        WHERE namespace_id = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq, block_id
+        """
+    case namespaceBlockSeqs = """
+        SELECT seq FROM namespace_blocks WHERE namespace_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3
+        """
+
+    case upload = """
+        SELECT namespace_id, block_id, device_id, id, stored_bytes, state, touched_at FROM uploads
+        WHERE namespace_id = ?1 AND block_id = ?2 AND device_id = ?3
+        """
+    case uploadByID = """
+        SELECT namespace_id, block_id, device_id, id, stored_bytes, state, touched_at FROM uploads WHERE id = ?1
+        """
+    case insertUpload = """
+        INSERT INTO uploads (namespace_id, block_id, device_id, id, stored_bytes, state, touched_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        """
+    case updateUpload = """
+        UPDATE uploads SET state = ?4, touched_at = ?5 WHERE namespace_id = ?1 AND block_id = ?2 AND device_id = ?3
+        """
+    /// Those of all devices: once the namespace has a block nobody needs a receipt for it.
+    case deleteUploads = "DELETE FROM uploads WHERE namespace_id = ?1 AND block_id = ?2 RETURNING stored_bytes"
+    case idleUploads = """
+        SELECT namespace_id, block_id, device_id, id, stored_bytes, state, touched_at FROM uploads
+        WHERE touched_at < ?1 ORDER BY touched_at LIMIT ?2
+        """
+    case deleteUpload = "DELETE FROM uploads WHERE namespace_id = ?1 AND block_id = ?2 AND device_id = ?3"
+}
