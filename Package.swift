@@ -125,7 +125,7 @@ let package = Package(
         tests("DbxFileSystemTests", ["DbxFileSystem", "DbxLocalStore", "DbxModel"]),
         tests("ServerStoreTests", ["DbxServerStores", "DbxModel"]),
         tests("ServerCoreTests", ["DbxServerCore", "DbxServerStores", "DbxContent", "DbxModel", "DbxWire"]),
-        tests("ServerTests", ["DbxModel", "DbxWire"]),
+        tests("ServerTests", ["DbxModel", "DbxWire", crypto]),
         tests("MountTests", ["DbxModel", "DbxWire"]),
         tests("TidyTests", []),
     ]

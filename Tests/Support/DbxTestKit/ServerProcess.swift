@@ -140,9 +140,9 @@ package final class ServerProcess {
     }
 
     /// Stops it if it still runs, and starts it again on the same data and port.
-    package func restart() throws {
+    package func restart(listen host: String = "127.0.0.1") throws {
         stop()
-        try launch(listen: "127.0.0.1:\(port)")
+        try launch(listen: "\(host):\(port)")
     }
 
     /// Makes an account, as an administrator would while the server runs.
