@@ -94,7 +94,9 @@ let package = Package(
 
         // The server.
         module("DbxServerStores", ["DbxModel", "DbxSystem", grdb, grdbSQLite, crypto]),
-        module("DbxServerCore", ["DbxModel", "DbxWire", "DbxServerStores", "DbxContent", crypto, cryptoExtras]),
+        module(
+            "DbxServerCore",
+            ["DbxModel", "DbxWire", "DbxSystem", "DbxServerStores", "DbxContent", crypto, cryptoExtras]),
         module(
             "DbxServerHTTP",
             [
@@ -123,8 +125,10 @@ let package = Package(
         tests("DbxSyncTests", ["DbxSync", "DbxLocalStore", "DbxModel", "DbxWire"]),
         tests("DbxTransferTests", ["DbxTransfer", "DbxClientAPI", "CurlHTTP", "DbxContent", "DbxModel", "DbxWire"]),
         tests("DbxFileSystemTests", ["DbxFileSystem", "DbxLocalStore", "DbxModel"]),
-        tests("ServerStoreTests", ["DbxServerStores", "DbxModel"]),
-        tests("ServerCoreTests", ["DbxServerCore", "DbxServerStores", "DbxContent", "DbxModel", "DbxWire"]),
+        tests("ServerStoreTests", ["DbxServerStores", "DbxModel", "DbxSystem"]),
+        tests(
+            "ServerCoreTests",
+            ["DbxServerCore", "DbxServerStores", "DbxContent", "DbxModel", "DbxWire", "DbxSystem", crypto]),
         tests("ServerTests", ["DbxModel", "DbxWire", crypto]),
         tests("MountTests", ["DbxModel", "DbxWire"]),
         tests("TidyTests", []),

@@ -7,20 +7,26 @@ package struct ServerConfiguration: Sendable {
     /// The master key (DESIGN §4.3); made at first start.
     package var keyFile: String
     package var version: String
+    package var passwordCost: PasswordCost
     package var time: any TimeSource
     package var entropy: any Entropy
     /// Receives the causes of `internal` problems, which answers do not show. Called on the thread of the request.
     package var onInternalError: @Sendable (String) -> Void
 
     package init(
-        dataDirectory: String, keyFile: String? = nil, version: String, time: any TimeSource,
-        entropy: any Entropy = SystemEntropy(), onInternalError: @escaping @Sendable (String) -> Void = { _ in }
+        dataDirectory: String, keyFile: String? = nil, version: String, passwordCost: PasswordCost = .standard,
+        time: any TimeSource, entropy: any Entropy = SystemEntropy(),
+        onInternalError: @escaping @Sendable (String) -> Void = { _ in }
     ) {
         self.dataDirectory = dataDirectory
         self.keyFile = keyFile ?? dataDirectory + "/master.key"
         self.version = version
+        self.passwordCost = passwordCost
         self.time = time
         self.entropy = entropy
         self.onInternalError = onInternalError
     }
+
+    var metadataFile: String { dataDirectory + "/metadata.db" }
+    var blocksDirectory: String { dataDirectory + "/blocks" }
 }

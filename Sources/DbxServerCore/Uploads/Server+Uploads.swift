@@ -1,58 +1,118 @@
 package import DbxModel
+import DbxServerStores
 package import DbxWire
 
-/// A PUT to a signed URL as it arrived: everything that was signed, and the length the sender announces.
-package struct IncomingUpload: Sendable {
-    package var method: String
-    package var upload: UploadID
-    /// The query of the URL, percent-decoded.
-    package var query: [String: String]
-    /// Header names in lower case.
-    package var headers: [String: String]
-    package var contentLength: Int64?
-
-    package init(
-        method: String, upload: UploadID, query: [String: String], headers: [String: String], contentLength: Int64?
-    ) {
-        self.method = method
-        self.upload = upload
-        self.query = query
-        self.headers = headers
-        self.contentLength = contentLength
-    }
-}
-
 extension Server {
+    /// The disk is never filled to the last byte: the database needs room to delete things.
+    private static let freeSpaceFloorBytes: Int64 = 64 << 20
+
+    private var signing: UploadSigning { UploadSigning(signer: uploadSigner) }
+
     package func requestUploads(
         _ caller: Caller, namespace: NamespaceID, _ request: UploadRequest
-    ) throws(Problem) -> UploadResponse { fatalError() }
+    ) throws(Problem) -> UploadResponse {
+        try answering {
+            guard request.blocks.count <= UploadRequest.maximumBlocks else {
+                throw Problem(
+                    kind: .payloadTooLarge, detail: "Ask for at most \(UploadRequest.maximumBlocks) uploads at once.")
+            }
+            guard Set(request.blocks.map(\.id)).count == request.blocks.count,
+                request.blocks.allSatisfy({ (1...Uploads.maximumStoredBytes).contains($0.storedBytes) })
+            else { throw Problem.badRequest("A block is offered twice, or its length is not possible.") }
+            let now = time.now()
+            return try metadata.write { rows in
+                let granter = UploadGranter(
+                    rows: rows, caller: caller, namespace: namespace, signing: signing, entropy: entropy, now: now)
+                return UploadResponse(grants: try granter.grant(request.blocks))
+            }
+        }
+    }
 
     /// Checks the signature and opens the place for the bytes. Every check that needs no bytes is made here.
-    package func beginUpload(_ upload: IncomingUpload) throws(Problem) -> UploadReceiver { fatalError() }
+    package func beginUpload(_ incoming: IncomingUpload) throws(Problem) -> UploadReceiver {
+        try answering {
+            let signed = try signing.check(incoming, now: time.now())
+            let (upload, block) = try metadata.read { rows in
+                guard let upload = try rows.upload(incoming.upload), upload.block == signed.block,
+                    upload.storedBytes == signed.length, let block = try rows.block(upload.block)
+                else { throw Problem(kind: .notFound, detail: "This upload has ended: ask for uploads again.") }
+                try checkUploader(upload, rows)
+                return (upload, block)
+            }
+            guard try objects.freeBytes() ?? .max > signed.length + Self.freeSpaceFloorBytes else {
+                throw StoreError.storageFull
+            }
+            return UploadReceiver(server: self, upload: upload, key: block.key, staged: try objects.stage(upload.id))
+        }
+    }
+
+    /// The signature stands for the device: what it may not do any more its URLs may not either.
+    private func checkUploader(_ upload: UploadRecord, _ rows: any MetadataTransaction) throws {
+        guard let device = try rows.device(upload.device), let user = try rows.user(device.user) else {
+            throw Problem.loggedOut
+        }
+        let caller = Caller(user: user.id, device: device.id, org: user.org)
+        try AccessPolicy.check(caller, .write, in: upload.namespace, rows)
+    }
+
+    /// The receipt, after the object has become durable.
+    func completeUpload(_ upload: UploadRecord) throws {
+        let now = time.now()
+        try metadata.write { rows in
+            if let block = try rows.block(upload.block), block.state == .granted {
+                try rows.setState(.stored, of: block.id)
+            }
+            // Gone where another device has committed the block meanwhile: then nobody needs the receipt.
+            guard var current = try rows.upload(upload.id) else { return }
+            current.state = .stored
+            current.touchedAt = now
+            try rows.update(current)
+        }
+    }
+
+    /// Gives up idle uploads; returns how many. Their objects stay until garbage collection.
+    func expireUploads(limit: Int) throws -> Int {
+        let border = Timestamp(seconds: time.now().seconds - Uploads.idleSeconds, nanoseconds: 0)
+        guard try !metadata.read({ try $0.uploads(idleSince: border, limit: 1) }).isEmpty else { return 0 }
+        return try metadata.write { rows in
+            let idle = try rows.uploads(idleSince: border, limit: limit)
+            for upload in idle {
+                try rows.delete(upload)
+                try rows.pin(-upload.storedBytes, in: upload.namespace)
+            }
+            return idle.count
+        }
+    }
 
     /// The stored bytes of a block that the namespace has.
     package func readBlock(
         _ caller: Caller, namespace: NamespaceID, block: BlockID
-    ) throws(Problem) -> StoredBlock { fatalError() }
-}
-
-/// Takes the bytes of one upload in order; one call at a time, from any thread. Dropped without `finish`, it leaves nothing.
-package final class UploadReceiver: Sendable {
-    /// Appends; `payload-too-large` beyond the granted length.
-    package func receive(_ bytes: [UInt8]) throws(Problem) { fatalError() }
-
-    /// Checks length and hash, makes the block durable and the device's receipt for it.
-    package func finish() throws(Problem) { fatalError() }
-
-    package func cancel() { fatalError() }
-    init() {}
+    ) throws(Problem) -> StoredBlock {
+        try answering {
+            let record = try metadata.read { rows in
+                try AccessPolicy.check(caller, .read, in: namespace, rows)
+                guard try rows.namespaceBlock(block, in: namespace) != nil, let record = try rows.block(block) else {
+                    throw Problem(kind: .notFound, detail: "The namespace has no such block.")
+                }
+                return record
+            }
+            guard let object = try objects.open(record.key), object.length == record.storedBytes else {
+                throw StoreError.corrupt("object \(record.key) is missing or has another length")
+            }
+            return StoredBlock(id: block, bytes: object.length, object: object, server: self)
+        }
+    }
 }
 
 /// One stored block, open for reading from any thread.
 package struct StoredBlock: Sendable {
     package let id: BlockID
     package let bytes: Int64
+    let object: any OpenObject
+    let server: Server
 
     /// Exactly `count` bytes from `offset`; both within `bytes`.
-    package func read(offset: Int64, count: Int) throws(Problem) -> [UInt8] { fatalError() }
+    package func read(offset: Int64, count: Int) throws(Problem) -> [UInt8] {
+        try server.answering { try object.read(offset: offset, count: count) }
+    }
 }

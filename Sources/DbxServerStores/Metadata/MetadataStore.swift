@@ -10,10 +10,10 @@ package protocol MetadataStore: Sendable {
     /// Runs `body` in a transaction that is durable when this returns. If it throws, nothing was changed.
     func write<Result>(_ body: (any MetadataTransaction) throws -> Result) throws -> Result
 
-    /// Runs independent bodies in order with one wait for the disk. One that throws leaves nothing behind and does not
-    /// disturb the others; when this itself throws, none has happened.
+    /// Runs `beforehand` and then independent bodies in order with one wait for the disk. A body that throws leaves
+    /// nothing behind and does not disturb the others; when this itself throws, none has happened.
     func writeBatch<Value>(
-        _ bodies: [(any MetadataTransaction) throws -> Value]
+        _ bodies: [(any MetadataTransaction) throws -> Value], beforehand: (any MetadataTransaction) throws -> Void
     ) throws -> [Result<Value, any Error>]
 
     /// Writes a consistent copy, which the same implementation can open, to a new file.

@@ -17,10 +17,11 @@ package final class SQLMetadataStore<Driver: SQLDriver>: MetadataStore {
     }
 
     package func writeBatch<Value>(
-        _ bodies: [(any MetadataTransaction) throws -> Value]
+        _ bodies: [(any MetadataTransaction) throws -> Value], beforehand: (any MetadataTransaction) throws -> Void
     ) throws -> [Result<Value, any Error>] {
         try driver.write { connection in
             let transaction = SQLTransaction(connection)
+            try beforehand(transaction)
             return bodies.map { body in
                 Result { try connection.savepoint { try body(transaction) } }
             }

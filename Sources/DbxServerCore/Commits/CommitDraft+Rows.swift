@@ -1,0 +1,51 @@
+import DbxModel
+import DbxServerStores
+import DbxWire
+
+/// Writing what the draft has become.
+extension CommitDraft {
+    /// Throws `quota-exceeded` where the commit takes more; what frees is never refused.
+    func checkQuota() throws {
+        guard let limit = namespace.limitBytes, allocatedDelta > 0, usedBytes > limit else { return }
+        throw Problem(
+            kind: .quotaExceeded,
+            detail: "With this change \(usedBytes) bytes would be used of the \(limit) allowed: delete something, or "
+                + "ask the server's administrator for more.")
+    }
+
+    /// Allocated bytes of current content after the commit.
+    var usedBytes: Int64 { namespace.usedBytes + allocatedDelta }
+
+    /// Writes all rows but the journal's; returns the stored bytes that are pinned no more.
+    func write() throws -> Int64 {
+        for node in changedNodes {
+            if node.isNew, try !rows.claim(node.after.id, for: namespace.id) {
+                throw Self.invalidTree("The id of the new node \(node.after.id) is in use.")
+            }
+            try rows.put(node.after, in: namespace.id)
+        }
+        for change in request.entries {
+            try rows.put(
+                EntryRecord(
+                    parent: change.parent, name: change.name, node: change.node, seq: seq, commit: request.id),
+                in: namespace.id)
+        }
+        for edit in segmentEdits { try write(edit) }
+        for revision in revisions { try rows.insert(revision, in: namespace.id) }
+        var unpinned: Int64 = 0
+        for block in newBlocks {
+            try rows.insert(block, in: namespace.id)
+            try rows.setState(.live, of: block.block)
+            unpinned += try rows.deleteUploads(of: block.block, in: namespace.id)
+        }
+        return unpinned
+    }
+
+    private func write(_ edit: SegmentEdit) throws {
+        switch edit {
+        case .end(let node, let index): try rows.endSegment(index, of: node, at: seq, in: namespace.id)
+        case .endAll(let node): try rows.endSegments(of: node, at: seq, in: namespace.id)
+        case .insert(let segment): try rows.insert(segment, in: namespace.id)
+        }
+    }
+}
