@@ -51,7 +51,9 @@ struct MalformedRequestTests {
             String(repeating: "[", count: 100_000),
         ]
         for body in bodies {
-            for route in [Route.login, .commits, .uploads] {
+            // To that route these are requests for no uploads: members that a route does not know are ignored.
+            let isUpload = body.hasSuffix("\"blocks\":[]}")
+            for route in isUpload ? [Route.login, .commits] : [Route.login, .commits, .uploads] {
                 let answer = try api.call("POST", route, ["namespace": namespace], body: Array(body.utf8))
                 #expect(
                     [400, 413].contains(answer.status), "\(route) \(body.prefix(60)): \(answer.status) \(answer.text)")

@@ -87,8 +87,9 @@ package struct ServingProcess {
             bound.port = channel.localAddress?.port ?? address.port
             announce(bound, identity)
         }
+        // Stopped from the last to the first: streams must end before the connections can.
         var group = ServiceGroupConfiguration(
-            services: [upkeep, service], gracefulShutdownSignals: [.sigterm, .sigint], logger: Self.quiet(logger))
+            services: [service, upkeep], gracefulShutdownSignals: [.sigterm, .sigint], logger: Self.quiet(logger))
         group.maximumGracefulShutdownDuration = .seconds(configuration.shutdownSeconds)
         do {
             try await ServiceGroup(configuration: group).run()
