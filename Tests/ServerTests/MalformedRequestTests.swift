@@ -159,7 +159,7 @@ struct MalformedRequestTests {
         #expect([400, 403, 413].contains(try api.put(bytes + [0], to: upload).status))
         #expect([400, 403].contains(try api.put([], to: upload).status))
         var forged = upload
-        forged.url = String(upload.url.dropLast()) + (upload.url.hasSuffix("0") ? "1" : "0")
+        forged.url = upload.url.replacing("signature=", with: "signature=AAAA")
         #expect([400, 401, 403, 404].contains(try api.put(bytes, to: forged).status))
         forged.url = String(upload.url.prefix { $0 != "?" })
         #expect([400, 401, 403, 404].contains(try api.put(bytes, to: forged).status))
