@@ -89,4 +89,46 @@ struct LifecycleTests {
         try server.restart(listen: "0.0.0.0")
         #expect("Fingerprint: " + fingerprint == server.greeting + "\n")
     }
+
+    @Test func `a sender that asks first is told to go on`() throws {
+        let server = try ServerProcess.start()
+        let connection = try RawHTTP(port: server.port)
+        let path = Route.login.rawValue
+        try connection.send(
+            Array("POST \(path) HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n".utf8))
+        #expect(try connection.readHead().status == 100)
+        try connection.send(Array("{}".utf8))
+        #expect(try connection.readResponse().status == 400)
+    }
+
+    @Test(.enabled(if: FileManager.default.fileExists(atPath: "/usr/bin/systemd-analyze"), "needs systemd-analyze"))
+    func `the systemd unit is accepted by systemd`() throws {
+        let unit = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appending(path: "../../systemd/dbxfs-server.service")
+        let directory = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let copy = directory.appending(path: "dbxfs-server.service")
+        try String(contentsOf: unit, encoding: .utf8).replacing(
+            "/usr/local/bin/dbxfs-server", with: ServerProcess.binary
+        )
+        .write(to: copy, atomically: true, encoding: .utf8)
+        let process = Process()
+        let errors = Pipe()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/systemd-analyze")
+        process.arguments = ["verify", copy.path]
+        process.standardError = errors
+        try process.run()
+        let complaints = errors.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0, "\(String(decoding: complaints, as: UTF8.self))")
+    }
+
+    @Test func `systemd is told when the server answers and when it stops`() throws {
+        let socket = try NotificationSocket()
+        let server = try ServerProcess.start(environment: ["NOTIFY_SOCKET": socket.path])
+        #expect(try socket.receive() == "READY=1")
+        server.stop()
+        #expect(try socket.receive() == "STOPPING=1")
+    }
 }

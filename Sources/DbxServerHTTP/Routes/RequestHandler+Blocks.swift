@@ -4,6 +4,7 @@ import DbxWire
 import HTTPTypes
 import HummingbirdCore
 import NIOCore
+import Synchronization
 
 /// Blocks: leave to upload, the upload itself, and reading.
 extension RequestHandler {
@@ -13,16 +14,15 @@ extension RequestHandler {
     @concurrent func requestUploads(_ exchange: Exchange) async throws -> Response {
         _ = try exchange.query()
         let namespace: NamespaceID = try exchange.identifier("namespace")
-        _ = try exchange.token()
-        let body = try await exchange.wholeBody()
+        let body = try await authenticatedBody(exchange)
         return try await answering(exchange) { server, caller in
             let request = try RequestJSON.decode(UploadRequest.self, from: Array(buffer: body))
             return try server.requestUploads(caller, namespace: namespace, request)
         }
     }
 
-    /// A block is at most 4 MiB and a little: it is taken in whole and then written, hashed and synced on one thread,
-    /// so that a slow sender holds memory, not a thread or an open file.
+    /// The signature is checked first. A block is at most 4 MiB and a little: it is taken in whole and then written,
+    /// hashed and synced on one thread, so that a slow sender holds memory, not a thread.
     @concurrent func upload(_ exchange: Exchange) async throws -> Response {
         var headers: [String: String] = [:]
         for field in exchange.headers { headers[field.name.canonicalName] = field.value }
@@ -30,13 +30,24 @@ extension RequestHandler {
         let incoming = IncomingUpload(
             method: exchange.request.head.method.rawValue, upload: try exchange.identifier("upload"), query: query.all,
             headers: headers, contentLength: exchange.contentLength.map(Int64.init))
+        let upload = try await pool.run { [server] in OpenUpload(try server.beginUpload(incoming)) }
         let body = try await exchange.wholeBody()
-        try await pool.run { [server] in
-            let receiver = try server.beginUpload(incoming)
-            try receiver.receive(Array(buffer: body))
-            try receiver.finish()
-        }
+        try await pool.run { try upload.finish(with: Array(buffer: body)) }
         return Answers.nothing()
+    }
+
+    /// An upload between its two visits to the pool. Dropped unfinished, it leaves nothing.
+    private final class OpenUpload: Sendable {
+        private let receiver: Mutex<UploadReceiver>
+
+        init(_ receiver: sending UploadReceiver) { self.receiver = Mutex(receiver) }
+
+        func finish(with bytes: [UInt8]) throws {
+            try receiver.withLock { receiver in
+                try receiver.receive(bytes)
+                try receiver.finish()
+            }
+        }
     }
 
     /// A block that was found, what of it is asked, and the first bytes of that.

@@ -22,8 +22,7 @@ extension RequestHandler {
     @concurrent func commit(_ exchange: Exchange) async throws -> Response {
         _ = try exchange.query()
         let namespace: NamespaceID = try exchange.identifier("namespace")
-        _ = try exchange.token()
-        let body = try await exchange.wholeBody()
+        let body = try await authenticatedBody(exchange)
         let commit = try await authenticated(exchange) { _, caller in
             let bytes = Array(buffer: body)
             return SubmittedCommit(

@@ -26,6 +26,9 @@ struct RequestHandler: Sendable {
     /// A refused body is read up to here to keep the connection; a longer one closes it.
     private static let discardedBytes = 64 << 20
 
+    /// A body that anybody may have taken in.
+    private static let trustedBodyBytes = 64 << 10
+
     private struct ConnectionGivenUp: Error {}
 
     init(
@@ -169,7 +172,16 @@ struct RequestHandler: Sendable {
         return try await pool.run { [server] in try body(server, try server.authenticate(token: token)) }
     }
 
-    /// The same with an answer that is encoded on the pool's thread too.
+    /// The whole body. Before a large one is taken into memory its sender must have shown a token that is good.
+    @concurrent func authenticatedBody(_ exchange: Exchange) async throws -> ByteBuffer {
+        _ = try exchange.token()
+        if exchange.contentLength.map({ $0 > Self.trustedBodyBytes }) ?? true {
+            try await authenticated(exchange) { _, _ in }
+        }
+        return try await exchange.wholeBody()
+    }
+
+    /// Like `authenticated`, with an answer that is encoded on the pool's thread too.
     @concurrent func answering<Value: Encodable & SendableMetatype>(
         _ exchange: Exchange, _ body: @escaping @Sendable (Server, Caller) throws -> Value
     ) async throws -> Response {

@@ -22,6 +22,7 @@ package final class ServerProcess {
     /// The lines that followed the first.
     package private(set) var greeting = ""
     private let arguments: [String]
+    private let environment: [String: String]
     private let ownsData: Bool
     private var process: Process?
     private var standardOutput: Pipe?
@@ -37,15 +38,17 @@ package final class ServerProcess {
 
     /// Starts a server and waits until it listens. Without `dataDirectory` it gets a new one that goes with it.
     package static func start(
-        dataDirectory: String? = nil, listen: String = "127.0.0.1:0", arguments: [String] = []
+        dataDirectory: String? = nil, listen: String = "127.0.0.1:0", arguments: [String] = [],
+        environment: [String: String] = [:]
     ) throws -> ServerProcess {
-        let server = try ServerProcess(dataDirectory: dataDirectory, arguments: arguments)
+        let server = try ServerProcess(dataDirectory: dataDirectory, arguments: arguments, environment: environment)
         try server.launch(listen: listen)
         return server
     }
 
-    private init(dataDirectory: String?, arguments: [String]) throws {
+    private init(dataDirectory: String?, arguments: [String], environment: [String: String]) throws {
         ownsData = dataDirectory == nil
+        self.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         self.arguments = arguments
         if let dataDirectory {
             self.dataDirectory = dataDirectory
@@ -69,6 +72,7 @@ package final class ServerProcess {
         let output = Pipe()
         process.executableURL = URL(fileURLWithPath: Self.binary)
         process.arguments = ["serve", "--data", dataDirectory, "--listen", listen] + arguments
+        process.environment = environment
         process.standardOutput = output
         process.standardError = try logFile()
         process.standardInput = FileHandle.nullDevice
