@@ -21,6 +21,14 @@ package struct Timestamp: Hashable, Comparable, Sendable, Codable {
 
     package static func < (a: Self, b: Self) -> Bool { a.nanoseconds < b.nanoseconds }
 
+    /// Clamped at the ends of the range.
+    package func advanced(by duration: Duration) -> Timestamp {
+        let (seconds, attoseconds) = duration.components
+        let step = Timestamp(seconds: seconds, nanoseconds: attoseconds / 1_000_000_000)
+        let (sum, overflow) = nanoseconds.addingReportingOverflow(step.nanoseconds)
+        return Timestamp(nanoseconds: overflow ? (step.nanoseconds < 0 ? .min : .max) : sum)
+    }
+
     package init(from decoder: any Decoder) throws {
         nanoseconds = try decoder.singleValueContainer().decode(Int64.self)
     }

@@ -1,0 +1,170 @@
+import DbxLocalStore
+import DbxModel
+import DbxWire
+
+extension PullApplier {
+    mutating func apply(_ row: EntryRow) throws {
+        guard let parent = try store.syncNode(row.parent) else { return }
+        let local = try store.syncEntry(parent: row.parent, name: row.name)
+        if let local, row.seq <= local.base { return }
+        if row.node == nil {
+            if local != nil { postpone(row) }
+            return
+        }
+        let decision = EntryDecision.decide(
+            base: local?.baseNode, local: local?.node, remote: row.node, dirty: local?.dirty ?? false)
+        switch decision {
+        case .agree: try take(row, in: parent)
+        case .takeRemote:
+            if let local, try holdsOnlyCopy(local) { try moveAside(local, wanted: row.name) }
+            try take(row, in: parent)
+        case .keepLocal:
+            try store.rebaseEntry(parent: row.parent, name: row.name, base: row.seq, baseNode: row.node)
+        case .keepBoth:
+            if let local { try keepBoth(local, remote: row, in: parent) }
+        }
+    }
+
+    /// Whether the entry is the last name of a file that was written here: replaced on the server (as by a save through
+    /// a temporary file), it would take our work with it.
+    private func holdsOnlyCopy(_ entry: SyncEntry) throws -> Bool {
+        guard let node = try entry.node.flatMap({ try store.syncNode($0) }) else { return false }
+        return node.contentDirty && node.links == 1
+    }
+
+    private mutating func take(_ row: EntryRow, in parent: SyncNode) throws {
+        if let id = row.node, let node = try store.syncNode(id), node.kind == .directory {
+            try leaveOtherParents(node, for: row)
+        }
+        try store.putAgreedEntry(parent: row.parent, name: row.name, node: row.node, seq: row.seq)
+        note(.entry(parent: parent.number, name: row.name))
+    }
+
+    /// A directory has one parent: where both sides moved it, the server's place counts.
+    private mutating func leaveOtherParents(_ directory: SyncNode, for row: EntryRow) throws {
+        for other in try store.entries(of: directory.number)
+        where other.parentID != row.parent || other.name != row.name {
+            guard other.dirty else { continue }
+            try store.putAgreedEntry(parent: other.parentID, name: other.name, node: other.baseNode, seq: other.base)
+            note(.entry(parent: other.parent, name: other.name))
+        }
+    }
+
+    /// Two different nodes under one name.
+    private mutating func keepBoth(_ local: SyncEntry, remote row: EntryRow, in parent: SyncNode) throws {
+        guard let theirs = try row.node.flatMap({ try store.syncNode($0) }),
+            let ours = try local.node.flatMap({ try store.syncNode($0) })
+        else { return try take(row, in: parent) }
+        if ours.kind == .directory, theirs.kind == .directory, ours.isNew {
+            try mergeDirectories(ours, into: theirs, at: local)
+        } else {
+            try moveAside(local, wanted: row.name)
+        }
+        try take(row, in: parent)
+    }
+
+    /// Renames a local entry to a free conflict name in its directory; its old name is then as the server has it.
+    mutating func moveAside(_ entry: SyncEntry, wanted: Name) throws {
+        let kept = try ConflictName(for: wanted, device: device, at: now).firstFree {
+            try store.lookup(entry.parent, $0) != nil
+        }
+        try store.rename(
+            from: entry.parent, entry.name, to: entry.parent, kept, mode: .noReplace, now: now)
+        note(.entry(parent: entry.parent, name: entry.name))
+        note(.entry(parent: entry.parent, name: kept))
+        note(ConflictNotice(parent: entry.parentID, name: wanted, keptAs: kept))
+    }
+
+    /// Both sides made a directory of one name: what ours holds moves into the server's.
+    private mutating func mergeDirectories(_ ours: SyncNode, into theirs: SyncNode, at entry: SyncEntry) throws {
+        for child in try store.list(ours.number, after: 0, limit: .max) {
+            var name = child.name
+            if try store.lookup(theirs.number, name) != nil {
+                name = try ConflictName(for: name, device: device, at: now).firstFree {
+                    try store.lookup(theirs.number, $0) != nil
+                }
+                note(ConflictNotice(parent: theirs.id, name: child.name, keptAs: name))
+            }
+            try store.rename(from: ours.number, child.name, to: theirs.number, name, mode: .noReplace, now: now)
+            note(.entry(parent: ours.number, name: child.name))
+            note(.entry(parent: theirs.number, name: name))
+        }
+        _ = try store.unlink(entry.parent, entry.name, now: now)
+    }
+
+    // MARK: Removals
+
+    /// Takes names away that the server no longer has, deepest first; one that still holds work of ours stays and
+    /// becomes new work itself ("edit beats delete").
+    mutating func finishRemovals() throws {
+        var waiting = takeRemovals()
+        while !waiting.isEmpty {
+            let left = try waiting.filter { try !finish($0, evenIfFull: false) }
+            if left.count == waiting.count {
+                for row in left { _ = try finish(row, evenIfFull: true) }
+                return
+            }
+            waiting = left
+        }
+    }
+
+    /// Whether the removal is settled. A directory that is not empty is not, unless `evenIfFull`: then it comes back.
+    private mutating func finish(_ row: EntryRow, evenIfFull: Bool) throws -> Bool {
+        guard let parent = try store.syncNode(row.parent),
+            let local = try store.syncEntry(parent: row.parent, name: row.name), row.seq > local.base
+        else { return true }
+        guard let id = local.node, let node = try store.syncNode(id) else {
+            try store.putAgreedEntry(parent: row.parent, name: row.name, node: nil, seq: row.seq)
+            return true
+        }
+        let isFull = try node.kind == .directory && !store.isEmpty(node.number)
+        let livesElsewhere = try node.kind == .directory && store.entries(of: node.number).count > 1
+        if isFull, !livesElsewhere, !evenIfFull { return false }
+        let isOurs = local.dirty || (node.contentDirty && node.links == 1) || (isFull && !livesElsewhere)
+        if isOurs {
+            try store.rebaseEntry(parent: row.parent, name: row.name, base: row.seq, baseNode: nil)
+        } else {
+            try store.putAgreedEntry(parent: row.parent, name: row.name, node: nil, seq: row.seq)
+            note(.entry(parent: parent.number, name: row.name))
+        }
+        return true
+    }
+
+    /// Nodes that the server has ended. One that still has a name here is reborn as a new node.
+    mutating func finishTombstones() throws {
+        for row in takeTombstones() {
+            guard let local = try store.syncNode(row.id), row.seq > local.seq else { continue }
+            if try store.entries(of: local.number).isEmpty {
+                if !isBusy(local.number) { try store.removeNode(row.id) }
+            } else {
+                try store.changeIdentity(of: local.number, to: freshIdentity())
+            }
+        }
+    }
+
+    /// Where our moves and the server's together would make a ring of directories, ours are taken back.
+    mutating func settleDirectoryCycles() throws {
+        for entry in try store.dirtyEntries(limit: .max, afterChange: 0) {
+            guard let number = entry.number, entry.node != nil, try store.node(number)?.kind == .directory,
+                try isOwnAncestor(number)
+            else { continue }
+            try store.putAgreedEntry(parent: entry.parentID, name: entry.name, node: entry.baseNode, seq: entry.base)
+            note(.entry(parent: entry.parent, name: entry.name))
+            guard let id = entry.node else { continue }
+            for old in try store.dirtyEntries(baseNode: id) {
+                try store.putAgreedEntry(parent: old.parentID, name: old.name, node: id, seq: old.base)
+                note(.entry(parent: old.parent, name: old.name))
+            }
+        }
+    }
+
+    private func isOwnAncestor(_ number: InodeNumber) throws -> Bool {
+        var seen: Set<InodeNumber> = []
+        var current = number
+        while let above = try store.entries(of: current).first {
+            if above.parent == number || !seen.insert(current).inserted { return true }
+            current = above.parent
+        }
+        return false
+    }
+}

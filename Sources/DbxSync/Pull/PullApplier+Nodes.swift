@@ -1,0 +1,101 @@
+import DbxLocalStore
+import DbxModel
+import DbxWire
+
+extension PullApplier {
+    mutating func applyBlocksAndNodes(of page: ChangesPage) throws {
+        try store.putBlocks(page.blocks.map(AgreedBlock.init))
+        let segments = Dictionary(grouping: page.segments, by: \.node)
+        for row in page.nodes { try applyNode(row, segments: segments[row.id] ?? []) }
+        // A page can bring segments of a node whose row came before; they belong to the state that it now has.
+        let named = Set(page.nodes.map(\.id))
+        for (node, rows) in segments where !named.contains(node) { try applySegments(rows, of: node) }
+    }
+
+    mutating func applyNode(_ row: NodeRow, segments: [SegmentRow]) throws {
+        guard let local = try store.syncNode(row.id) else {
+            if !row.deleted { try takeNew(row, segments: segments) }
+            return
+        }
+        if row.deleted { return postpone(row) }
+        guard row.seq > local.seq || !segments.isEmpty else { return }
+        let contentMoved = row.contentSeq > local.contentSeq
+        if contentMoved, isBusy(local.number) {
+            return try postponeContent(row, segments: segments)
+        }
+        if contentMoved, local.contentDirty {
+            return try keepBothContents(local, remote: row, segments: segments)
+        }
+        try mergeAttributes(row, into: local)
+        try applySegments(segments, of: row.id)
+        if contentMoved { note(.content(local.number)) }
+        if row.attributes != local.attributes || contentMoved { note(.attributes(local.number)) }
+        if contentMoved, local.isOrphan { try revive(row.id) }
+    }
+
+    private func takeNew(_ row: NodeRow, segments: [SegmentRow]) throws {
+        try store.putAgreedNode(AgreedNode(row))
+        try applySegments(segments, of: row.id)
+    }
+
+    func applySegments(_ rows: [SegmentRow], of id: NodeID) throws {
+        guard let local = try store.syncNode(id), !local.contentDirty else { return }
+        for row in rows { try store.putAgreedSegment(node: id, index: row.index, extents: row.extents) }
+    }
+
+    private func mergeAttributes(_ row: NodeRow, into local: SyncNode) throws {
+        guard local.attributesDirty, let base = local.baseAttributes else {
+            return try takeAttributes(row, over: local)
+        }
+        let merged = AttributesMerge.merge(base: base, local: local.attributes, remote: row.attributes)
+        try store.rebaseNode(
+            row.id, seq: row.seq, attributesSeq: row.attributesSeq,
+            contentSeq: local.contentDirty ? nil : row.contentSeq, baseAttributes: row.attributes)
+        try store.putMergedAttributes(
+            row.id, merged, size: local.contentDirty ? nil : row.size)
+    }
+
+    private func takeAttributes(_ row: NodeRow, over local: SyncNode) throws {
+        guard local.contentDirty else { return try store.putAgreedNode(AgreedNode(row)) }
+        // Written here since: the times are ours, everything else the server's.
+        var attributes = row.attributes
+        attributes.mtime = local.attributes.mtime
+        attributes.ctime = max(attributes.ctime, local.attributes.ctime)
+        try store.rebaseNode(
+            row.id, seq: row.seq, attributesSeq: row.attributesSeq, contentSeq: nil, baseAttributes: nil)
+        try store.putMergedAttributes(row.id, attributes, size: nil)
+    }
+
+    /// Somebody has the file open for writing: its content waits for the last close.
+    private func postponeContent(_ row: NodeRow, segments: [SegmentRow]) throws {
+        var rows = DeferredRows(node: row, segments: segments)
+        if let bytes = try store.deferred(row.id) {
+            let earlier = try WireJSON.decode(DeferredRows.self, from: bytes)
+            let replaced = Set(segments.map(\.index))
+            rows.segments += earlier.segments.filter { !replaced.contains($0.index) }
+        }
+        try store.deferRemote(row.id, WireJSON.encode(rows))
+    }
+
+    /// Content against content: ours goes on as a new file under a conflict name, the node takes the server's state.
+    private mutating func keepBothContents(_ local: SyncNode, remote row: NodeRow, segments: [SegmentRow]) throws {
+        let names = try store.entries(of: local.number)
+        try store.changeIdentity(of: local.number, to: freshIdentity())
+        try store.putAgreedNode(AgreedNode(row))
+        try applySegments(segments, of: row.id)
+        guard let first = names.first else { return }
+        for (index, entry) in names.enumerated() {
+            if index == 0 { try moveAside(entry, wanted: first.name) }
+            try store.putAgreedEntry(parent: entry.parentID, name: entry.name, node: row.id, seq: entry.base)
+            note(.entry(parent: entry.parent, name: entry.name))
+        }
+    }
+
+    /// The server's node is newer than our removal of it: the names we removed come back.
+    private mutating func revive(_ id: NodeID) throws {
+        for entry in try store.dirtyEntries(baseNode: id) where entry.node == nil {
+            try store.putAgreedEntry(parent: entry.parentID, name: entry.name, node: id, seq: entry.base)
+            note(.entry(parent: entry.parent, name: entry.name))
+        }
+    }
+}

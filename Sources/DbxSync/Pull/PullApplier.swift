@@ -1,0 +1,97 @@
+package import DbxLocalStore
+package import DbxModel
+import DbxWire
+
+/// Brings what the server says into the visible tree. Pages are staged as they come; when one says `complete`, all of
+/// them are applied in one transaction, with the store's lock held. Nothing local is lost: what was changed on both
+/// sides is kept twice (DESIGN §5.3), and a node that some program writes to is left alone until it is closed.
+package struct PullApplier {
+    let store: LocalStore
+    let now: Timestamp
+    /// For the ids of nodes that are reborn.
+    let entropy: any Entropy
+    /// For the names of conflicted copies.
+    let device: String
+    /// Whether a program has the file open for writing.
+    let isBusy: (InodeNumber) -> Bool
+
+    package private(set) var changes: [TreeChange] = []
+    package private(set) var conflicts: [ConflictNotice] = []
+    /// Names whose removal waits until everything else has been applied: what lies below may be new work.
+    private var removals: [EntryRow] = []
+    private var tombstones: [NodeRow] = []
+
+    package init(
+        store: LocalStore, now: Timestamp, entropy: any Entropy, device: String,
+        isBusy: @escaping (InodeNumber) -> Bool
+    ) {
+        self.store = store
+        self.now = now
+        self.entropy = entropy
+        self.device = device
+        self.isBusy = isBusy
+    }
+
+    /// Applies the staged pages, the last of which was complete, and forgets them.
+    package mutating func applyStaged(cursor: String) throws {
+        try store.transaction {
+            try store.forEachStagedPage { bytes in
+                let page = try WireJSON.decode(ChangesPage.self, from: bytes)
+                try applyBlocksAndNodes(of: page)
+            }
+            try store.forEachStagedPage { bytes in
+                let page = try WireJSON.decode(ChangesPage.self, from: bytes)
+                for row in page.entries { try apply(row) }
+            }
+            try finishRemovals()
+            try finishTombstones()
+            try settleDirectoryCycles()
+            try store.clearStaged()
+            try store.setMeta(SyncMeta.cursor, Array(cursor.utf8))
+        }
+    }
+
+    /// Applies rows that waited for the last writing handle of a file to close.
+    package mutating func applyDeferred(_ id: NodeID) throws {
+        try store.transaction {
+            guard let bytes = try store.deferred(id) else { return }
+            try store.removeDeferred(id)
+            let rows = try WireJSON.decode(DeferredRows.self, from: bytes)
+            try applyNode(rows.node, segments: rows.segments)
+            try finishTombstones()
+        }
+    }
+
+    func freshIdentity() -> NodeID { NodeID(high: entropy.next(), low: entropy.next()) }
+
+    mutating func note(_ change: TreeChange) { changes.append(change) }
+    mutating func note(_ conflict: ConflictNotice) { conflicts.append(conflict) }
+    mutating func postpone(_ removal: EntryRow) { removals.append(removal) }
+    mutating func postpone(_ tombstone: NodeRow) { tombstones.append(tombstone) }
+    mutating func takeRemovals() -> [EntryRow] {
+        defer { removals = [] }
+        return removals
+    }
+    mutating func takeTombstones() -> [NodeRow] {
+        defer { tombstones = [] }
+        return tombstones
+    }
+}
+
+/// Two versions of something were kept: where ours is now.
+package struct ConflictNotice: Hashable, Sendable {
+    package var parent: NodeID
+    package var name: Name
+    package var keptAs: Name
+}
+
+/// Keys under which the engine and the applier keep their state in the store.
+package enum SyncMeta {
+    package static let cursor = "cursor"
+}
+
+/// The newest remote state of a busy node, kept until it is applied.
+struct DeferredRows: Codable {
+    var node: NodeRow
+    var segments: [SegmentRow]
+}

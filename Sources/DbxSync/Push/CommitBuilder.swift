@@ -1,0 +1,228 @@
+import DbxLocalStore
+import DbxModel
+import DbxWire
+
+/// Collects rows for one commit so that it is closed under dependencies (DESIGN §5.3): whatever a row needs on the
+/// server to be valid there comes with it. The rules:
+///
+/// - an entry needs its parent, and a new node its attributes and content;
+/// - a new node needs all its names, a node that lost a name here needs the names it has now (else it would die there);
+/// - a node that came to a name needs to leave its old ones (else it would show twice);
+/// - a directory that moved needs the moves of its new ancestors (else a cycle could stand there for a moment);
+/// - a directory that is gone needs everything that left it.
+///
+/// A name whose new file still waits for its content is left out, and says what held before: gone if its old node has
+/// moved on within this commit, else unchanged.
+struct CommitBuilder {
+    private let store: LocalStore
+    private let context: PushContext
+    private let now: Timestamp
+
+    private(set) var nodes: [NodeID: NodeChange] = [:]
+    private(set) var entries: [EntryKey: EntryChange] = [:]
+    private(set) var covered = CoveredRows()
+    /// Order of arrival, so that the same state always gives the same commit.
+    private var nodeOrder: [NodeID] = []
+    private var entryOrder: [EntryKey] = []
+
+    struct EntryKey: Hashable {
+        var parent: NodeID
+        var name: Name
+    }
+
+    init(store: LocalStore, context: PushContext, now: Timestamp, rowLimit: Int) {
+        self.rowLimit = rowLimit
+        self.store = store
+        self.context = context
+        self.now = now
+    }
+
+    var rowCount: Int { nodeOrder.count + entryOrder.count }
+    var isEmpty: Bool { rowCount == 0 }
+    /// Beyond this nothing more is added: the commit could not be sent anyway.
+    private let rowLimit: Int
+    var isOverfull: Bool { rowCount > rowLimit }
+
+    /// A state to go back to when what a row depends on turns out to be too much for one commit.
+    struct Mark {
+        fileprivate var nodes: Int
+        fileprivate var entries: Int
+    }
+
+    var mark: Mark { Mark(nodes: nodeOrder.count, entries: entryOrder.count) }
+
+    mutating func rollBack(to mark: Mark) {
+        for id in nodeOrder[mark.nodes...] { nodes[id] = nil }
+        for key in entryOrder[mark.entries...] { entries[key] = nil }
+        nodeOrder.removeSubrange(mark.nodes...)
+        entryOrder.removeSubrange(mark.entries...)
+        covered.nodes.removeSubrange(mark.nodes...)
+        covered.entries.removeSubrange(mark.entries...)
+    }
+
+    // MARK: Nodes
+
+    /// Adds what is ready of a dirty node and, when it is new, all its names.
+    mutating func add(_ node: SyncNode) throws {
+        guard !isOverfull, nodes[node.id] == nil, !context.held.contains(node.id) else { return }
+        if node.isNew {
+            try addNew(node)
+        } else {
+            addChanged(node)
+        }
+    }
+
+    /// Whether a new node can go up now: everything but a file's content is always there.
+    func isSendable(_ node: SyncNode) -> Bool {
+        if context.held.contains(node.id) { return false }
+        return node.kind != .file || context.uploaded[node.number] != nil || (node.size == 0 && isQuiet(node))
+    }
+
+    private func isQuiet(_ node: SyncNode) -> Bool { Readiness.of(node, in: context, now: now) == .ready }
+
+    private mutating func addNew(_ node: SyncNode) throws {
+        guard !node.isOrphan, isSendable(node) else { return }
+        let content = node.kind == .file ? contentChange(of: node) : nil
+        insert(
+            node,
+            NodeChange(id: node.id, kind: node.kind, attributes: attributesChange(of: node), content: content))
+        for entry in try store.entries(of: node.number) { try add(entry) }
+    }
+
+    private mutating func addChanged(_ node: SyncNode) {
+        let hasContent = node.contentDirty && context.uploaded[node.number] != nil
+        guard node.attributesDirty || hasContent else { return }
+        insert(
+            node,
+            NodeChange(
+                id: node.id, kind: node.kind, attributes: node.attributesDirty ? attributesChange(of: node) : nil,
+                content: hasContent ? contentChange(of: node) : nil))
+    }
+
+    private mutating func insert(_ node: SyncNode, _ change: NodeChange) {
+        nodes[node.id] = change
+        nodeOrder.append(node.id)
+        covered.nodes.append(
+            CoveredRows.Node(
+                id: node.id, change: node.change, attributes: change.attributes?.state,
+                content: change.content == nil ? nil : context.uploaded[node.number]?.snapshot))
+    }
+
+    private func attributesChange(of node: SyncNode) -> AttributesChange {
+        AttributesChange(base: node.attributesSeq, state: node.attributes, target: node.target.map(Base64.init))
+    }
+
+    private func contentChange(of node: SyncNode) -> ContentChange {
+        guard let uploaded = context.uploaded[node.number] else {
+            return ContentChange(
+                base: node.contentSeq, size: node.size, mtime: node.attributes.mtime, ctime: node.attributes.ctime,
+                segments: [])
+        }
+        let snapshot = uploaded.snapshot
+        return ContentChange(
+            base: snapshot.contentBase, size: snapshot.size, mtime: snapshot.mtime, ctime: snapshot.ctime,
+            contentHash: uploaded.contentHash.map(Base64.init), segments: uploaded.segments)
+    }
+
+    // MARK: Entries
+
+    /// Adds a dirty entry with everything it depends on; a clean one is already there.
+    mutating func add(_ entry: SyncEntry) throws {
+        let key = EntryKey(parent: entry.parentID, name: entry.name)
+        guard !isOverfull, entry.dirty, entries[key] == nil, try !isHeldBack(entry) else { return }
+        guard let nodeID = entry.node else { return try addRemoval(entry) }
+        guard let node = try store.syncNode(nodeID), !node.isNew || isSendable(node) else {
+            return try addWaiting(entry)
+        }
+        insert(entry, key: key, node: nodeID)
+        try addParent(of: entry)
+        if node.isNew { try add(node) }
+        if node.kind == .directory { try addAncestors(of: entry) }
+        for old in try store.dirtyEntries(baseNode: nodeID) { try add(old) }
+        try addDisplaced(entry)
+    }
+
+    /// Whether the entry lies in a new directory that the server refused, however deep.
+    private func isHeldBack(_ entry: SyncEntry) throws -> Bool {
+        guard !context.held.isEmpty else { return false }
+        var parent = try store.syncNode(entry.parentID)
+        while let directory = parent, directory.isNew {
+            if context.held.contains(directory.id) { return true }
+            parent = try store.entries(of: directory.number).first.flatMap { try store.syncNode($0.parentID) }
+        }
+        return false
+    }
+
+    private mutating func addRemoval(_ entry: SyncEntry) throws {
+        insert(entry, key: EntryKey(parent: entry.parentID, name: entry.name), node: nil)
+        try addParent(of: entry)
+        try addDisplaced(entry)
+    }
+
+    /// The name's new file waits for content. If the node that held the name has moved on, and its move is part of this
+    /// commit, the name is free until then.
+    private mutating func addWaiting(_ entry: SyncEntry) throws {
+        guard let base = entry.baseNode, base != entry.node, let old = try store.syncNode(base), !old.isOrphan else {
+            return
+        }
+        let moved = try store.entries(of: old.number).contains {
+            entries[EntryKey(parent: $0.parentID, name: $0.name)] != nil
+        }
+        guard moved else { return }
+        insert(entry, key: EntryKey(parent: entry.parentID, name: entry.name), node: nil)
+    }
+
+    private mutating func insert(_ entry: SyncEntry, key: EntryKey, node: NodeID?) {
+        entries[key] = EntryChange(parent: entry.parentID, name: entry.name, base: entry.base, node: node)
+        entryOrder.append(key)
+        covered.entries.append(
+            CoveredRows.Entry(
+                parent: entry.parentID, name: Base64(entry.name.bytes), change: entry.change, sent: node))
+    }
+
+    private mutating func addParent(of entry: SyncEntry) throws {
+        if let parent = try store.syncNode(entry.parentID), parent.isNew { try add(parent) }
+    }
+
+    /// What held the name before: where it lives now, or, if it was a directory and is gone, all that left it.
+    private mutating func addDisplaced(_ entry: SyncEntry) throws {
+        guard let base = entry.baseNode, base != entry.node, let old = try store.syncNode(base) else { return }
+        if old.isOrphan {
+            for left in try store.dirtyEntries(under: old.number) { try add(left) }
+        } else {
+            for name in try store.entries(of: old.number) { try add(name) }
+        }
+    }
+
+    /// The dirty names on the way from the entry's parent up to the root.
+    private mutating func addAncestors(of entry: SyncEntry) throws {
+        var number = entry.parent
+        while let above = try store.entries(of: number).first {
+            try add(above)
+            number = above.parent
+        }
+    }
+
+    // MARK: Result
+
+    func request(id: CommitID) throws -> CommitRequest {
+        let directories = Set(entryOrder.map(\.parent)).sorted()
+        let times = try directories.compactMap { directory -> DirectoryTime? in
+            guard let node = try store.syncNode(directory), !node.isOrphan else { return nil }
+            return DirectoryTime(node: directory, mtime: node.attributes.mtime, explicit: node.mtimeIsExplicit)
+        }
+        return CommitRequest(
+            id: id, nodes: nodeOrder.compactMap { nodes[$0] }, entries: entryOrder.compactMap { entries[$0] },
+            directoryTimes: times, blocks: try blocks())
+    }
+
+    /// The blocks of all contents in the commit, each once.
+    private func blocks() throws -> [CommittedBlock] {
+        var known: [BlockID: CommittedBlock] = [:]
+        for id in nodeOrder where nodes[id]?.content != nil {
+            guard let node = try store.syncNode(id), let uploaded = context.uploaded[node.number] else { continue }
+            for block in uploaded.blocks { known[block.id] = block }
+        }
+        return known.values.sorted { $0.id < $1.id }
+    }
+}

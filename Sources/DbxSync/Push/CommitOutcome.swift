@@ -1,0 +1,41 @@
+package import DbxLocalStore
+package import DbxModel
+package import DbxWire
+
+/// What an answered commit means for the local rows. Runs in one transaction of the store, with its lock held.
+package enum CommitOutcome {
+    /// The server took the commit: its rows now stand at `seq`. What changed here meanwhile stays dirty on that base.
+    package static func accept(_ covered: CoveredRows, request: CommitRequest, seq: Seq, store: LocalStore) throws {
+        try store.transaction {
+            try store.putBlocks(
+                request.blocks.map { AgreedBlock(id: $0.id, wrap: $0.wrap.sealed.bytes, key: $0.wrap.key,
+                    plainBytes: $0.wrap.plainBytes, storedBytes: $0.wrap.storedBytes) })
+            let changes = Dictionary(request.nodes.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+            for node in covered.nodes {
+                guard let change = changes[node.id] else { continue }
+                try accept(node, change: change, seq: seq, store: store)
+            }
+            for entry in covered.entries { try accept(entry, seq: seq, store: store) }
+        }
+    }
+
+    private static func accept(
+        _ node: CoveredRows.Node, change: NodeChange, seq: Seq, store: LocalStore
+    ) throws {
+        if let content = change.content, let snapshot = node.content {
+            try store.replaceUploaded(
+                snapshot: snapshot, segments: content.segments.map { ($0.index, $0.extents) })
+        }
+        try store.rebaseNode(
+            node.id, seq: seq, attributesSeq: node.attributes == nil ? nil : seq,
+            contentSeq: change.content == nil ? nil : seq, baseAttributes: node.attributes)
+        try store.clearDirty(
+            node: node.id, ifChange: node.change, attributes: node.attributes != nil, content: change.content != nil)
+    }
+
+    private static func accept(_ entry: CoveredRows.Entry, seq: Seq, store: LocalStore) throws {
+        guard let name = Name(entry.name.bytes) else { return }
+        try store.rebaseEntry(parent: entry.parent, name: name, base: seq, baseNode: entry.sent)
+        try store.clearDirty(entryIn: entry.parent, name: name, ifChange: entry.change)
+    }
+}

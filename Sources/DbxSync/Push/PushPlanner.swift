@@ -1,0 +1,67 @@
+package import DbxLocalStore
+package import DbxModel
+
+/// Decides what of the local work goes to the server next. Deterministic: the same store and context give the same plan.
+/// Called with the store's lock held; reads only.
+package enum PushPlanner {
+    /// How many dirty rows are looked at for one plan; what lies behind has its turn after the next commit.
+    private static let window = 4_000
+    /// How many files may be on their way or wait for a commit at once.
+    private static let maximumUploads = 1_000
+    /// Beyond this a commit is never grown, however much its rows depend on: the server refuses more.
+    private static let hardRowLimit = ContentLimits.maximumCommitRows - 500
+
+    package static func plan(
+        store: LocalStore, context: PushContext, now: Timestamp, commitID: CommitID
+    ) throws -> PushPlan {
+        let nodes = try store.dirtyNodes(limit: window, afterChange: 0)
+        var plan = PushPlan(uploads: [], commit: nil, nextReadyAt: nil)
+        chooseUploads(among: nodes, context: context, now: now, into: &plan)
+        plan.commit = try chooseCommit(nodes: nodes, store: store, context: context, now: now, commitID: commitID)
+        return plan
+    }
+
+    private static func chooseUploads(
+        among nodes: [SyncNode], context: PushContext, now: Timestamp, into plan: inout PushPlan
+    ) {
+        let room = maximumUploads - context.uploading.count - context.uploaded.count
+        var ready: [SyncNode] = []
+        for node in nodes where needsUpload(node, context: context) {
+            switch Readiness.of(node, in: context, now: now) {
+            case .ready: ready.append(node)
+            case .at(let moment): plan.nextReadyAt = min(plan.nextReadyAt ?? moment, moment)
+            case .waiting: break
+            }
+        }
+        // Small things overtake big ones; among equals the older goes first.
+        ready.sort { ($0.size.bitWidth - $0.size.leadingZeroBitCount, $0.change) < ($1.size.bitWidth - $1.size.leadingZeroBitCount, $1.change) }
+        plan.uploads = ready.prefix(max(0, room)).map(\.number)
+    }
+
+    private static func needsUpload(_ node: SyncNode, context: PushContext) -> Bool {
+        node.kind == .file && node.contentDirty && !node.isOrphan && context.uploaded[node.number] == nil
+            && !context.held.contains(node.id) && !(node.isNew && node.size == 0)
+    }
+
+    private static func chooseCommit(
+        nodes: [SyncNode], store: LocalStore, context: PushContext, now: Timestamp, commitID: CommitID
+    ) throws -> PlannedCommit? {
+        var builder = CommitBuilder(store: store, context: context, now: now, rowLimit: hardRowLimit)
+        /// Whether there is room for more.
+        func grow(_ step: (inout CommitBuilder) throws -> Void) throws -> Bool {
+            let mark = builder.mark
+            try step(&builder)
+            if builder.isOverfull { builder.rollBack(to: mark) }
+            return builder.rowCount < context.rowLimit
+        }
+        var open = true
+        for node in nodes where open { open = try grow { try $0.add(node) } }
+        if open {
+            for entry in try store.dirtyEntries(limit: window, afterChange: 0) where open {
+                open = try grow { try $0.add(entry) }
+            }
+        }
+        guard !builder.isEmpty else { return nil }
+        return PlannedCommit(request: try builder.request(id: commitID), covered: builder.covered)
+    }
+}

@@ -1,0 +1,30 @@
+package import DbxLocalStore
+package import DbxModel
+
+/// When the content of a file goes up (DESIGN §5.3): no writing handle open and a second of quiet; for handles that
+/// stay open after an fsync and the same quiet, or at a deadline, so that a log or a database file is never older on
+/// the server than that.
+package enum Readiness: Hashable, Sendable {
+    case ready
+    case at(Timestamp)
+    /// Only an event can make it ready: the last writing handle closes, or an upload under way ends.
+    case waiting
+
+    package static let quiet: Duration = .seconds(1)
+    package static let deadline: Duration = .seconds(30)
+
+    package static func of(_ node: SyncNode, in context: PushContext, now: Timestamp) -> Readiness {
+        if context.uploading.contains(node.number) { return .waiting }
+        if context.urgent { return .ready }
+        let quietAt = node.contentChangedAt.advanced(by: quiet)
+        if !context.openForWriting(node.number) { return reached(quietAt, now: now) }
+        let deadlineAt = (node.dirtySince ?? node.contentChangedAt).advanced(by: deadline)
+        return reached(node.syncedSinceChange ? min(quietAt, deadlineAt) : deadlineAt, now: now)
+    }
+
+    /// A clock that went backwards makes a file ready at once instead of never.
+    private static func reached(_ moment: Timestamp, now: Timestamp) -> Readiness {
+        let farAhead = now.advanced(by: deadline + deadline)
+        return moment <= now || moment > farAhead ? .ready : .at(moment)
+    }
+}
