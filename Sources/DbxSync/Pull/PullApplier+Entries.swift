@@ -4,8 +4,8 @@ import DbxWire
 
 extension PullApplier {
     mutating func apply(_ row: EntryRow) throws {
-        guard let parent = try store.syncNode(row.parent) else { return }
-        let local = try store.syncEntry(parent: row.parent, name: row.name)
+        guard let parent = try store.node(row.parent) else { return }
+        let local = try store.entry(parent: row.parent, name: row.name)
         if let local, row.seq <= local.base { return }
         if row.node == nil {
             if local != nil { postpone(row) }
@@ -27,13 +27,13 @@ extension PullApplier {
 
     /// Whether the entry is the last name of a file that was written here: replaced on the server (as by a save through
     /// a temporary file), it would take our work with it.
-    private func holdsOnlyCopy(_ entry: SyncEntry) throws -> Bool {
-        guard let node = try entry.node.flatMap({ try store.syncNode($0) }) else { return false }
+    private func holdsOnlyCopy(_ entry: LocalEntry) throws -> Bool {
+        guard let node = try entry.node.flatMap({ try store.node($0) }) else { return false }
         return node.contentDirty && node.links == 1
     }
 
-    private mutating func take(_ row: EntryRow, in parent: SyncNode) throws {
-        if let id = row.node, let node = try store.syncNode(id), node.kind == .directory {
+    private mutating func take(_ row: EntryRow, in parent: LocalNode) throws {
+        if let id = row.node, let node = try store.node(id), node.kind == .directory {
             try leaveOtherParents(node, for: row)
         }
         try store.putAgreedEntry(parent: row.parent, name: row.name, node: row.node, seq: row.seq)
@@ -41,7 +41,7 @@ extension PullApplier {
     }
 
     /// A directory has one parent: where both sides moved it, the server's place counts.
-    private mutating func leaveOtherParents(_ directory: SyncNode, for row: EntryRow) throws {
+    private mutating func leaveOtherParents(_ directory: LocalNode, for row: EntryRow) throws {
         for other in try store.entries(of: directory.number)
         where other.parentID != row.parent || other.name != row.name {
             guard other.dirty else { continue }
@@ -51,9 +51,9 @@ extension PullApplier {
     }
 
     /// Two different nodes under one name.
-    private mutating func keepBoth(_ local: SyncEntry, remote row: EntryRow, in parent: SyncNode) throws {
-        guard let theirs = try row.node.flatMap({ try store.syncNode($0) }),
-            let ours = try local.node.flatMap({ try store.syncNode($0) })
+    private mutating func keepBoth(_ local: LocalEntry, remote row: EntryRow, in parent: LocalNode) throws {
+        guard let theirs = try row.node.flatMap({ try store.node($0) }),
+            let ours = try local.node.flatMap({ try store.node($0) })
         else { return try take(row, in: parent) }
         if ours.kind == .directory, theirs.kind == .directory, ours.isNew {
             try mergeDirectories(ours, into: theirs, at: local)
@@ -64,7 +64,7 @@ extension PullApplier {
     }
 
     /// Renames a local entry to a free conflict name in its directory; its old name is then as the server has it.
-    mutating func moveAside(_ entry: SyncEntry, wanted: Name) throws {
+    mutating func moveAside(_ entry: LocalEntry, wanted: Name) throws {
         let kept = try ConflictName(for: wanted, device: device, at: now).firstFree {
             try store.lookup(entry.parent, $0) != nil
         }
@@ -76,7 +76,7 @@ extension PullApplier {
     }
 
     /// Both sides made a directory of one name: what ours holds moves into the server's.
-    private mutating func mergeDirectories(_ ours: SyncNode, into theirs: SyncNode, at entry: SyncEntry) throws {
+    private mutating func mergeDirectories(_ ours: LocalNode, into theirs: LocalNode, at entry: LocalEntry) throws {
         for child in try store.list(ours.number, after: 0, limit: .max) {
             var name = child.name
             if try store.lookup(theirs.number, name) != nil {
@@ -110,10 +110,10 @@ extension PullApplier {
 
     /// Whether the removal is settled. A directory that is not empty is not, unless `evenIfFull`: then it comes back.
     private mutating func finish(_ row: EntryRow, evenIfFull: Bool) throws -> Bool {
-        guard let parent = try store.syncNode(row.parent),
-            let local = try store.syncEntry(parent: row.parent, name: row.name), row.seq > local.base
+        guard let parent = try store.node(row.parent),
+            let local = try store.entry(parent: row.parent, name: row.name), row.seq > local.base
         else { return true }
-        guard let id = local.node, let node = try store.syncNode(id) else {
+        guard let id = local.node, let node = try store.node(id) else {
             try store.putAgreedEntry(parent: row.parent, name: row.name, node: nil, seq: row.seq)
             return true
         }
@@ -133,7 +133,7 @@ extension PullApplier {
     /// Nodes that the server has ended. One that still has a name here is reborn as a new node.
     mutating func finishTombstones() throws {
         for row in takeTombstones() {
-            guard let local = try store.syncNode(row.id), row.seq > local.seq else { continue }
+            guard let local = try store.node(row.id), row.seq > local.seq else { continue }
             if try store.entries(of: local.number).isEmpty {
                 if !isBusy(local.number) { try store.removeNode(row.id) }
             } else {

@@ -13,7 +13,7 @@ extension PullApplier {
     }
 
     mutating func applyNode(_ row: NodeRow, segments: [SegmentRow]) throws {
-        guard let local = try store.syncNode(row.id) else {
+        guard let local = try store.node(row.id) else {
             if !row.deleted { try takeNew(row, segments: segments) }
             return
         }
@@ -39,11 +39,11 @@ extension PullApplier {
     }
 
     func applySegments(_ rows: [SegmentRow], of id: NodeID) throws {
-        guard let local = try store.syncNode(id), !local.contentDirty else { return }
+        guard let local = try store.node(id), !local.contentDirty else { return }
         for row in rows { try store.putAgreedSegment(node: id, index: row.index, extents: row.extents) }
     }
 
-    private func mergeAttributes(_ row: NodeRow, into local: SyncNode) throws {
+    private func mergeAttributes(_ row: NodeRow, into local: LocalNode) throws {
         guard local.attributesDirty, let base = local.baseAttributes else {
             return try takeAttributes(row, over: local)
         }
@@ -55,7 +55,7 @@ extension PullApplier {
             row.id, merged, size: local.contentDirty ? nil : row.size)
     }
 
-    private func takeAttributes(_ row: NodeRow, over local: SyncNode) throws {
+    private func takeAttributes(_ row: NodeRow, over local: LocalNode) throws {
         guard local.contentDirty else { return try store.putAgreedNode(AgreedNode(row)) }
         // Written here since: the times are ours, everything else the server's.
         var attributes = row.attributes
@@ -78,7 +78,7 @@ extension PullApplier {
     }
 
     /// Content against content: ours goes on as a new file under a conflict name, the node takes the server's state.
-    private mutating func keepBothContents(_ local: SyncNode, remote row: NodeRow, segments: [SegmentRow]) throws {
+    private mutating func keepBothContents(_ local: LocalNode, remote row: NodeRow, segments: [SegmentRow]) throws {
         let names = try store.entries(of: local.number)
         try store.changeIdentity(of: local.number, to: freshIdentity())
         try store.putAgreedNode(AgreedNode(row))
@@ -97,5 +97,22 @@ extension PullApplier {
             try store.putAgreedEntry(parent: entry.parentID, name: entry.name, node: id, seq: entry.base)
             note(.entry(parent: entry.parent, name: entry.name))
         }
+    }
+}
+
+extension AgreedNode {
+    init(_ row: NodeRow) {
+        self.init(
+            id: row.id, kind: row.kind, attributes: row.attributes, seq: row.seq, attributesSeq: row.attributesSeq,
+            contentSeq: row.contentSeq, size: row.size, target: row.target)
+    }
+}
+
+extension AgreedBlock {
+    init(_ row: BlockRow) { self.init(id: row.id, wrap: row.wrap) }
+
+    init(id: BlockID, wrap: BlockWrap) {
+        self.init(
+            id: id, wrap: wrap.sealed.bytes, key: wrap.key, plainBytes: wrap.plainBytes, storedBytes: wrap.storedBytes)
     }
 }

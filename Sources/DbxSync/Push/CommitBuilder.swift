@@ -63,7 +63,7 @@ struct CommitBuilder {
     // MARK: Nodes
 
     /// Adds what is ready of a dirty node and, when it is new, all its names.
-    mutating func add(_ node: SyncNode) throws {
+    mutating func add(_ node: LocalNode) throws {
         guard !isOverfull, nodes[node.id] == nil, !context.held.contains(node.id) else { return }
         if node.isNew {
             try addNew(node)
@@ -73,14 +73,14 @@ struct CommitBuilder {
     }
 
     /// Whether a new node can go up now: everything but a file's content is always there.
-    func isSendable(_ node: SyncNode) -> Bool {
+    func isSendable(_ node: LocalNode) -> Bool {
         if context.held.contains(node.id) { return false }
         return node.kind != .file || context.uploaded[node.number] != nil || (node.size == 0 && isQuiet(node))
     }
 
-    private func isQuiet(_ node: SyncNode) -> Bool { Readiness.of(node, in: context, now: now) == .ready }
+    private func isQuiet(_ node: LocalNode) -> Bool { Readiness.of(node, in: context, now: now) == .ready }
 
-    private mutating func addNew(_ node: SyncNode) throws {
+    private mutating func addNew(_ node: LocalNode) throws {
         guard !node.isOrphan, isSendable(node) else { return }
         let content = node.kind == .file ? contentChange(of: node) : nil
         insert(
@@ -89,7 +89,7 @@ struct CommitBuilder {
         for entry in try store.entries(of: node.number) { try add(entry) }
     }
 
-    private mutating func addChanged(_ node: SyncNode) {
+    private mutating func addChanged(_ node: LocalNode) {
         let hasContent = node.contentDirty && context.uploaded[node.number] != nil
         guard node.attributesDirty || hasContent else { return }
         insert(
@@ -99,20 +99,20 @@ struct CommitBuilder {
                 content: hasContent ? contentChange(of: node) : nil))
     }
 
-    private mutating func insert(_ node: SyncNode, _ change: NodeChange) {
+    private mutating func insert(_ node: LocalNode, _ change: NodeChange) {
         nodes[node.id] = change
         nodeOrder.append(node.id)
         covered.nodes.append(
             CoveredRows.Node(
-                id: node.id, change: node.change, attributes: change.attributes?.state,
+                id: node.id, change: node.change, contentChange: node.contentChange, attributes: change.attributes?.state,
                 content: change.content == nil ? nil : context.uploaded[node.number]?.snapshot))
     }
 
-    private func attributesChange(of node: SyncNode) -> AttributesChange {
+    private func attributesChange(of node: LocalNode) -> AttributesChange {
         AttributesChange(base: node.attributesSeq, state: node.attributes, target: node.target.map(Base64.init))
     }
 
-    private func contentChange(of node: SyncNode) -> ContentChange {
+    private func contentChange(of node: LocalNode) -> ContentChange {
         guard let uploaded = context.uploaded[node.number] else {
             return ContentChange(
                 base: node.contentSeq, size: node.size, mtime: node.attributes.mtime, ctime: node.attributes.ctime,
@@ -127,11 +127,11 @@ struct CommitBuilder {
     // MARK: Entries
 
     /// Adds a dirty entry with everything it depends on; a clean one is already there.
-    mutating func add(_ entry: SyncEntry) throws {
+    mutating func add(_ entry: LocalEntry) throws {
         let key = EntryKey(parent: entry.parentID, name: entry.name)
         guard !isOverfull, entry.dirty, entries[key] == nil, try !isHeldBack(entry) else { return }
         guard let nodeID = entry.node else { return try addRemoval(entry) }
-        guard let node = try store.syncNode(nodeID), !node.isNew || isSendable(node) else {
+        guard let node = try store.node(nodeID), !node.isNew || isSendable(node) else {
             return try addWaiting(entry)
         }
         insert(entry, key: key, node: nodeID)
@@ -143,17 +143,17 @@ struct CommitBuilder {
     }
 
     /// Whether the entry lies in a new directory that the server refused, however deep.
-    private func isHeldBack(_ entry: SyncEntry) throws -> Bool {
+    private func isHeldBack(_ entry: LocalEntry) throws -> Bool {
         guard !context.held.isEmpty else { return false }
-        var parent = try store.syncNode(entry.parentID)
+        var parent = try store.node(entry.parentID)
         while let directory = parent, directory.isNew {
             if context.held.contains(directory.id) { return true }
-            parent = try store.entries(of: directory.number).first.flatMap { try store.syncNode($0.parentID) }
+            parent = try store.entries(of: directory.number).first.flatMap { try store.node($0.parentID) }
         }
         return false
     }
 
-    private mutating func addRemoval(_ entry: SyncEntry) throws {
+    private mutating func addRemoval(_ entry: LocalEntry) throws {
         insert(entry, key: EntryKey(parent: entry.parentID, name: entry.name), node: nil)
         try addParent(of: entry)
         try addDisplaced(entry)
@@ -161,8 +161,8 @@ struct CommitBuilder {
 
     /// The name's new file waits for content. If the node that held the name has moved on, and its move is part of this
     /// commit, the name is free until then.
-    private mutating func addWaiting(_ entry: SyncEntry) throws {
-        guard let base = entry.baseNode, base != entry.node, let old = try store.syncNode(base), !old.isOrphan else {
+    private mutating func addWaiting(_ entry: LocalEntry) throws {
+        guard let base = entry.baseNode, base != entry.node, let old = try store.node(base), !old.isOrphan else {
             return
         }
         let moved = try store.entries(of: old.number).contains {
@@ -172,7 +172,7 @@ struct CommitBuilder {
         insert(entry, key: EntryKey(parent: entry.parentID, name: entry.name), node: nil)
     }
 
-    private mutating func insert(_ entry: SyncEntry, key: EntryKey, node: NodeID?) {
+    private mutating func insert(_ entry: LocalEntry, key: EntryKey, node: NodeID?) {
         entries[key] = EntryChange(parent: entry.parentID, name: entry.name, base: entry.base, node: node)
         entryOrder.append(key)
         covered.entries.append(
@@ -180,13 +180,13 @@ struct CommitBuilder {
                 parent: entry.parentID, name: Base64(entry.name.bytes), change: entry.change, sent: node))
     }
 
-    private mutating func addParent(of entry: SyncEntry) throws {
-        if let parent = try store.syncNode(entry.parentID), parent.isNew { try add(parent) }
+    private mutating func addParent(of entry: LocalEntry) throws {
+        if let parent = try store.node(entry.parentID), parent.isNew { try add(parent) }
     }
 
     /// What held the name before: where it lives now, or, if it was a directory and is gone, all that left it.
-    private mutating func addDisplaced(_ entry: SyncEntry) throws {
-        guard let base = entry.baseNode, base != entry.node, let old = try store.syncNode(base) else { return }
+    private mutating func addDisplaced(_ entry: LocalEntry) throws {
+        guard let base = entry.baseNode, base != entry.node, let old = try store.node(base) else { return }
         if old.isOrphan {
             for left in try store.dirtyEntries(under: old.number) { try add(left) }
         } else {
@@ -195,7 +195,7 @@ struct CommitBuilder {
     }
 
     /// The dirty names on the way from the entry's parent up to the root.
-    private mutating func addAncestors(of entry: SyncEntry) throws {
+    private mutating func addAncestors(of entry: LocalEntry) throws {
         var number = entry.parent
         while let above = try store.entries(of: number).first {
             try add(above)
@@ -208,7 +208,7 @@ struct CommitBuilder {
     func request(id: CommitID) throws -> CommitRequest {
         let directories = Set(entryOrder.map(\.parent)).sorted()
         let times = try directories.compactMap { directory -> DirectoryTime? in
-            guard let node = try store.syncNode(directory), !node.isOrphan else { return nil }
+            guard let node = try store.node(directory), !node.isOrphan else { return nil }
             return DirectoryTime(node: directory, mtime: node.attributes.mtime, explicit: node.mtimeIsExplicit)
         }
         return CommitRequest(
@@ -220,7 +220,7 @@ struct CommitBuilder {
     private func blocks() throws -> [CommittedBlock] {
         var known: [BlockID: CommittedBlock] = [:]
         for id in nodeOrder where nodes[id]?.content != nil {
-            guard let node = try store.syncNode(id), let uploaded = context.uploaded[node.number] else { continue }
+            guard let node = try store.node(id), let uploaded = context.uploaded[node.number] else { continue }
             for block in uploaded.blocks { known[block.id] = block }
         }
         return known.values.sorted { $0.id < $1.id }

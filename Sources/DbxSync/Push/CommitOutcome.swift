@@ -7,9 +7,7 @@ package enum CommitOutcome {
     /// The server took the commit: its rows now stand at `seq`. What changed here meanwhile stays dirty on that base.
     package static func accept(_ covered: CoveredRows, request: CommitRequest, seq: Seq, store: LocalStore) throws {
         try store.transaction {
-            try store.putBlocks(
-                request.blocks.map { AgreedBlock(id: $0.id, wrap: $0.wrap.sealed.bytes, key: $0.wrap.key,
-                    plainBytes: $0.wrap.plainBytes, storedBytes: $0.wrap.storedBytes) })
+            try store.putBlocks(request.blocks.map { AgreedBlock(id: $0.id, wrap: $0.wrap) })
             let changes = Dictionary(request.nodes.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
             for node in covered.nodes {
                 guard let change = changes[node.id] else { continue }
@@ -23,14 +21,14 @@ package enum CommitOutcome {
         _ node: CoveredRows.Node, change: NodeChange, seq: Seq, store: LocalStore
     ) throws {
         if let content = change.content, let snapshot = node.content {
-            try store.replaceUploaded(
-                snapshot: snapshot, segments: content.segments.map { ($0.index, $0.extents) })
+            try store.replaceUploaded(snapshot, stretches: content.segments.map { ($0.index, $0.extents) })
         }
         try store.rebaseNode(
             node.id, seq: seq, attributesSeq: node.attributes == nil ? nil : seq,
             contentSeq: change.content == nil ? nil : seq, baseAttributes: node.attributes)
         try store.clearDirty(
-            node: node.id, ifChange: node.change, attributes: node.attributes != nil, content: change.content != nil)
+            node: node.id, attributesIfChange: node.attributes == nil ? nil : node.change,
+            contentIfChange: change.content == nil ? nil : node.content?.contentChange ?? node.contentChange)
     }
 
     private static func accept(_ entry: CoveredRows.Entry, seq: Seq, store: LocalStore) throws {

@@ -78,6 +78,7 @@ package struct CoveredRows: Codable, Sendable {
     package struct Node: Codable, Sendable {
         package var id: NodeID
         package var change: Int64
+        package var contentChange: Int64
         /// The attributes as they were sent, nil where that part was not.
         package var attributes: NodeAttributes?
         /// The snapshot whose content was sent, nil where that part was not.

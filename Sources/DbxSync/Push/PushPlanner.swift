@@ -22,10 +22,10 @@ package enum PushPlanner {
     }
 
     private static func chooseUploads(
-        among nodes: [SyncNode], context: PushContext, now: Timestamp, into plan: inout PushPlan
+        among nodes: [LocalNode], context: PushContext, now: Timestamp, into plan: inout PushPlan
     ) {
         let room = maximumUploads - context.uploading.count - context.uploaded.count
-        var ready: [SyncNode] = []
+        var ready: [LocalNode] = []
         for node in nodes where needsUpload(node, context: context) {
             switch Readiness.of(node, in: context, now: now) {
             case .ready: ready.append(node)
@@ -38,13 +38,13 @@ package enum PushPlanner {
         plan.uploads = ready.prefix(max(0, room)).map(\.number)
     }
 
-    private static func needsUpload(_ node: SyncNode, context: PushContext) -> Bool {
+    private static func needsUpload(_ node: LocalNode, context: PushContext) -> Bool {
         node.kind == .file && node.contentDirty && !node.isOrphan && context.uploaded[node.number] == nil
             && !context.held.contains(node.id) && !(node.isNew && node.size == 0)
     }
 
     private static func chooseCommit(
-        nodes: [SyncNode], store: LocalStore, context: PushContext, now: Timestamp, commitID: CommitID
+        nodes: [LocalNode], store: LocalStore, context: PushContext, now: Timestamp, commitID: CommitID
     ) throws -> PlannedCommit? {
         var builder = CommitBuilder(store: store, context: context, now: now, rowLimit: hardRowLimit)
         /// Whether there is room for more.

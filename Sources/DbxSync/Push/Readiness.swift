@@ -13,7 +13,7 @@ package enum Readiness: Hashable, Sendable {
     package static let quiet: Duration = .seconds(1)
     package static let deadline: Duration = .seconds(30)
 
-    package static func of(_ node: SyncNode, in context: PushContext, now: Timestamp) -> Readiness {
+    package static func of(_ node: LocalNode, in context: PushContext, now: Timestamp) -> Readiness {
         if context.uploading.contains(node.number) { return .waiting }
         if context.urgent { return .ready }
         let quietAt = node.contentChangedAt.advanced(by: quiet)

@@ -1,0 +1,141 @@
+package import DbxModel
+import DbxSystem
+import GRDB
+
+/// What a client knows of a block besides its bytes.
+package struct AgreedBlock: Hashable, Sendable {
+    package var id: BlockID
+    /// The sealed (K_b ‖ h) and the key that it is sealed under.
+    package var wrap: [UInt8]
+    package var key: KeyID
+    package var plainBytes: Int64
+    package var storedBytes: Int64
+
+    package init(id: BlockID, wrap: [UInt8], key: KeyID, plainBytes: Int64, storedBytes: Int64) {
+        self.id = id
+        self.wrap = wrap
+        self.key = key
+        self.plainBytes = plainBytes
+        self.storedBytes = storedBytes
+    }
+}
+
+extension LocalStore {
+    // MARK: Index
+
+    package func putBlocks(_ blocks: [AgreedBlock]) throws(StoreError) {
+        try transaction {
+            for block in blocks {
+                try execute(
+                    """
+                    INSERT INTO blocks (id, wrap, wrap_key, plain, stored) VALUES (?, ?, ?, ?, ?)
+                    ON CONFLICT (id) DO NOTHING
+                    """,
+                    [
+                        block.id.bytes.sql, block.wrap.sql, block.key.bytes.sql, block.plainBytes.databaseValue,
+                        block.storedBytes.databaseValue,
+                    ])
+            }
+        }
+    }
+
+    package func blockNumber(_ id: BlockID) throws(StoreError) -> BlockNumber? {
+        do {
+            return try queryOne("SELECT number FROM blocks WHERE id = ?", [id.bytes.sql]) {
+                BlockNumber(rawValue: $0[0])
+            }
+        } catch {
+            throw Self.storeError(error)
+        }
+    }
+
+    package func block(_ number: BlockNumber) throws(StoreError) -> AgreedBlock? {
+        do {
+            return try queryOne(
+                "SELECT id, wrap, wrap_key, plain, stored FROM blocks WHERE number = ?",
+                [number.rawValue.databaseValue]
+            ) { row in
+                guard let id = BlockID(bytes: row.bytes(0)), let key = KeyID(bytes: row.bytes(2)) else {
+                    throw StoreError.corrupt("a block's row")
+                }
+                return AgreedBlock(
+                    id: id, wrap: row.bytes(1), key: key, plainBytes: row[3], storedBytes: row[4])
+            }
+        } catch {
+            throw Self.storeError(error)
+        }
+    }
+
+    // MARK: Cache
+
+    /// Where a block lies in the cache; nil when it has to be fetched. Counts as a use.
+    package func cached(_ block: BlockNumber) -> CachedBlock? {
+        guard let cached = cachedBlocks[block] else { return nil }
+        evictionClock.touch(block)
+        return cached
+    }
+
+    /// Room for a block's content; evicts others to stay under the limit. Write there without the lock, then call
+    /// `commitCache` or `abandonCache`.
+    package func reserveCache(bytes: Int64) throws(StoreError) -> SegmentLocation {
+        while cachedBytes + bytes > configuration.cacheLimitBytes {
+            guard try evictOne() else { throw .noSpace }
+        }
+        while true {
+            do {
+                return try allocate(bytes, forStaging: false)
+            } catch {
+                guard error == .noSpace, try evictOne() else { throw error }
+            }
+        }
+    }
+
+    package func abandonCache(_ location: SegmentLocation, bytes: Int64) { space.release(location, bytes) }
+
+    /// Enters a block whose content has been written to `location`. One that came meanwhile stays.
+    package func commitCache(
+        _ block: BlockNumber, at location: SegmentLocation, bytes: Int64, checksums: [UInt32]
+    ) throws(StoreError) {
+        if cachedBlocks[block] != nil { return abandonCache(location, bytes: bytes) }
+        try transaction {
+            try execute(
+                "INSERT INTO cache (block, segment, place, length, checksums) VALUES (?, ?, ?, ?, ?)",
+                [
+                    block.rawValue.databaseValue, Int64(location.segment).databaseValue,
+                    location.position.databaseValue, bytes.databaseValue,
+                    checksums.flatMap(\.bigEndianBytes).sql,
+                ])
+        }
+        enter(CachedBlock(block: block, location: location, length: bytes, checksums: checksums, isVerified: true))
+    }
+
+    func enter(_ cached: CachedBlock) {
+        cachedBlocks[cached.block] = cached
+        evictionClock.add(cached.block)
+        cachedBytes += cached.length
+    }
+
+    /// The bytes have been compared with their checksums.
+    package func markVerified(_ block: BlockNumber) { cachedBlocks[block]?.isVerified = true }
+
+    /// Forgets a cached block, because it was found damaged.
+    package func dropCache(_ block: BlockNumber) throws(StoreError) {
+        evictionClock.remove(block)
+        try forget(block)
+    }
+
+    private func evictOne() throws(StoreError) -> Bool {
+        guard let block = evictionClock.next() else { return false }
+        statistics.evictedBlocks += 1
+        try forget(block)
+        return true
+    }
+
+    private func forget(_ block: BlockNumber) throws(StoreError) {
+        guard let cached = cachedBlocks[block] else { return }
+        try transaction { try execute("DELETE FROM cache WHERE block = ?", [block.rawValue.databaseValue]) }
+        cachedBlocks[block] = nil
+        cachedBytes -= cached.length
+        space.release(cached.location, cached.length)
+    }
+}

@@ -1,0 +1,221 @@
+package import DbxModel
+import GRDB
+
+/// The content of regular files: byte-granular extents, kept per 64 MiB stretch in memory and a row each in the database.
+extension LocalStore {
+    /// The extents within `range`, cut at its borders, in order; gaps are holes.
+    package func content(_ number: InodeNumber, _ range: Range<Int64>) throws(StoreError) -> [LocalExtent] {
+        do {
+            let keys = StretchKey.covering(number, range)
+            if keys.count > 4 { return try rows(of: number, in: range).map { $0.clipped(to: range) } }
+            var result: [LocalExtent] = []
+            for key in keys { result += try stretch(key).slice(range) }
+            return result
+        } catch {
+            throw Self.storeError(error)
+        }
+    }
+
+    func stretch(_ key: StretchKey) throws -> [LocalExtent] {
+        if let known = stretches[key] { return known }
+        let extents = try rows(of: key.node, in: key.range)
+        if stretches.count >= 4_096 { stretches.removeAll(keepingCapacity: true) }
+        stretches[key] = extents
+        return extents
+    }
+
+    /// Whole extents that overlap `range`. None is longer than a stretch, so the search begins one before.
+    private func rows(of number: InodeNumber, in range: Range<Int64>) throws -> [LocalExtent] {
+        try query(
+            """
+            SELECT start, length, block, segment, place, epoch FROM content
+            WHERE node = ? AND start >= ? AND start < ? AND start + length > ? ORDER BY start
+            """,
+            [
+                number.sql.databaseValue, (range.lowerBound - ContentLimits.segmentBytes).databaseValue,
+                range.upperBound.databaseValue, range.lowerBound.databaseValue,
+            ], Self.extent)
+    }
+
+    static func extent(_ row: Row) throws -> LocalExtent {
+        let block: Int64? = row[2]
+        let segment: Int64? = row[3]
+        let source: LocalExtent.Source
+        if let block {
+            source = .block(BlockNumber(rawValue: block), offset: row[4])
+        } else if let segment {
+            source = .staging(
+                SegmentLocation(segment: Int32(truncatingIfNeeded: segment), position: row[4]), epoch: row[5])
+        } else {
+            throw StoreError.corrupt("an extent's row")
+        }
+        return LocalExtent(offset: row[0], length: row[1], source: source)
+    }
+
+    // MARK: Local changes
+
+    /// Enters bytes that have been written to `range` into the file. Size and times follow.
+    package func recordWrite(
+        _ number: InodeNumber, offset: Int64, length: Int64, range: StagingRange, now: Timestamp
+    ) throws(StoreError) {
+        try transaction {
+            var node = try existing(number)
+            if !range.isInPlace {
+                let extent = LocalExtent(
+                    offset: offset, length: length, source: .staging(range.location, epoch: range.epoch))
+                let pieces = StretchKey.covering(number, extent.range).map { extent.clipped(to: $0.range) }
+                try splice(&node, extent.range, pieces)
+                settleReservation(range)
+            }
+            unsyncedSegments.insert(range.location.segment)
+            node.size = max(node.size, offset + length)
+            try saveContentChange(&node, now: now)
+        }
+    }
+
+    /// Cuts or extends; what is beyond the end is a hole.
+    package func truncate(_ number: InodeNumber, to size: Int64, now: Timestamp) throws(StoreError) {
+        try transaction {
+            var node = try existing(number)
+            if size < node.size { try splice(&node, size..<max(node.size, size), []) }
+            try markStretch(number, at: min(size, node.size))
+            node.size = size
+            try saveContentChange(&node, now: now)
+        }
+    }
+
+    /// Makes a range a hole; the size stays.
+    package func punchHole(_ number: InodeNumber, _ range: Range<Int64>, now: Timestamp) throws(StoreError) {
+        try transaction {
+            var node = try existing(number)
+            try splice(&node, range.clamped(to: 0..<max(node.size, range.lowerBound)), [])
+            try saveContentChange(&node, now: now)
+        }
+    }
+
+    /// Gives `target` the same bytes as `range` of `source`, without copying any; both may be one file.
+    package func clone(
+        from source: InodeNumber, _ range: Range<Int64>, to target: InodeNumber, at offset: Int64, now: Timestamp
+    ) throws(StoreError) {
+        try transaction {
+            let shift = offset - range.lowerBound
+            let extents = try content(source, range).flatMap { extent -> [LocalExtent] in
+                var moved = sealed(extent)
+                moved.offset += shift
+                return StretchKey.covering(target, moved.range).map { moved.clipped(to: $0.range) }
+            }
+            var node = try existing(target)
+            try splice(&node, offset..<offset + Int64(range.count), extents)
+            node.size = max(node.size, offset + Int64(range.count))
+            try saveContentChange(&node, now: now)
+        }
+        sealEpoch()
+    }
+
+    /// Two files share the bytes from now on, so neither may be written in place.
+    private func sealed(_ extent: LocalExtent) -> LocalExtent {
+        guard case .staging(let location, _) = extent.source else { return extent }
+        return LocalExtent(offset: extent.offset, length: extent.length, source: .staging(location, epoch: epoch))
+    }
+
+    /// Marks the content as covered by an fsync: it may go up although the file is still open.
+    package func markSynced(_ number: InodeNumber) throws(StoreError) {
+        try transaction {
+            guard var node = try node(number), node.contentDirty, !node.syncedSinceChange else { return }
+            node.syncedSinceChange = true
+            try save(node)
+        }
+    }
+
+    private func saveContentChange(_ node: inout LocalNode, now: Timestamp) throws {
+        markDirty(&node, content: true, now: now)
+        node.attributes.mtime = now
+        node.attributes.ctime = now
+        try save(node)
+    }
+
+    // MARK: Splicing
+
+    /// Replaces what `range` of the file says and marks the stretches for the next upload.
+    private func splice(_ node: inout LocalNode, _ range: Range<Int64>, _ new: [LocalExtent]) throws {
+        for key in try affected(node.number, range) {
+            let part = range.clamped(to: key.range)
+            try replace(&node, key, part, new.filter { $0.range.overlaps(part) })
+            try mark(key)
+        }
+    }
+
+    /// The stretches of `range`; a range past many of them (a huge sparse file) only those that hold something.
+    private func affected(_ number: InodeNumber, _ range: Range<Int64>) throws -> [StretchKey] {
+        guard range.count > 16 * Int(ContentLimits.segmentBytes) else { return StretchKey.covering(number, range) }
+        let used = try query(
+            "SELECT DISTINCT start / ? FROM content WHERE node = ? AND start >= ? AND start < ?",
+            [
+                ContentLimits.segmentBytes.databaseValue, number.sql.databaseValue,
+                (range.lowerBound - ContentLimits.segmentBytes).databaseValue, range.upperBound.databaseValue,
+            ]) { StretchKey(node: number, index: $0[0]) }
+        return used.filter { $0.range.overlaps(range) }
+    }
+
+    func replace(
+        _ node: inout LocalNode, _ key: StretchKey, _ part: Range<Int64>, _ new: [LocalExtent]
+    ) throws {
+        var extents = try stretch(key)
+        let before = extents
+        let (removed, added) = extents.splice(part, new)
+        stretches[key] = extents
+        for extent in added { retain(extent) }
+        for extent in removed { release(extent) }
+        undo.append { [unowned self] in
+            for extent in removed { retain(extent) }
+            for extent in added { release(extent) }
+            stretches[key] = before
+        }
+        let kept = Set(added.map(\.offset))
+        for extent in removed where !kept.contains(extent.offset) {
+            try execute(
+                "DELETE FROM content WHERE node = ? AND start = ?",
+                [key.node.sql.databaseValue, extent.offset.databaseValue])
+        }
+        for extent in added { try write(extent, of: key.node) }
+        node.allocatedBytes += added.reduce(0) { $0 + $1.length } - removed.reduce(0) { $0 + $1.length }
+    }
+
+    private func write(_ extent: LocalExtent, of number: InodeNumber) throws {
+        let source: [DatabaseValue] =
+            switch extent.source {
+            case .staging(let location, let epoch):
+                [.null, Int64(location.segment).databaseValue, location.position.databaseValue, epoch.databaseValue]
+            case .block(let block, let offset):
+                [block.rawValue.databaseValue, .null, offset.databaseValue, 0.databaseValue]
+            }
+        try execute(
+            """
+            INSERT INTO content (node, start, length, block, segment, place, epoch) VALUES (?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (node, start) DO UPDATE SET length = excluded.length, block = excluded.block,
+                segment = excluded.segment, place = excluded.place, epoch = excluded.epoch
+            """, [number.sql.databaseValue, extent.offset.databaseValue, extent.length.databaseValue] + source)
+    }
+
+    private func mark(_ key: StretchKey) throws {
+        try execute(
+            "INSERT INTO dirty_stretches (node, stretch) VALUES (?, ?) ON CONFLICT DO NOTHING",
+            [key.node.sql.databaseValue, key.index.databaseValue])
+    }
+
+    private func markStretch(_ number: InodeNumber, at offset: Int64) throws {
+        try mark(StretchKey(node: number, index: ContentLimits.segmentIndex(of: max(0, offset - 1))))
+    }
+
+    /// Frees everything that the node's content takes up.
+    func dropContent(of number: InodeNumber) throws {
+        let extents = try query(
+            "SELECT start, length, block, segment, place, epoch FROM content WHERE node = ? AND block IS NULL",
+            [number.sql.databaseValue], Self.extent)
+        for extent in extents { release(extent) }
+        undo.append { [unowned self] in for extent in extents { retain(extent) } }
+        try execute("DELETE FROM content WHERE node = ?", [number.sql.databaseValue])
+        try execute("DELETE FROM dirty_stretches WHERE node = ?", [number.sql.databaseValue])
+        for key in stretches.keys where key.node == number { stretches[key] = nil }
+    }
+}

@@ -1,0 +1,158 @@
+import DbxSystem
+import GRDB
+
+/// Where bytes of a write go: write them there, without the lock, then call `recordWrite`.
+package struct StagingRange: Hashable, Sendable {
+    package var location: SegmentLocation
+    package var length: Int64
+    /// The bytes replace ones of this epoch that nothing else has seen: no extent changes.
+    package var isInPlace: Bool
+    let epoch: Int64
+}
+
+/// Room set aside for a file that is written from front to back, so that its extents join.
+struct StagingReservation {
+    var location: SegmentLocation
+    var remaining: Int64
+    /// Where in the file the next write would continue.
+    var nextOffset: Int64
+    /// How much the next reservation takes: doubles while the writes stay sequential.
+    var nextBytes: Int64
+}
+
+extension LocalStore {
+    private static let largestReservation: Int64 = 8 << 20
+
+    /// Room for `length` bytes at `offset` of the file. Staging is copy-on-write: only bytes written in this epoch and
+    /// seen by no upload are replaced in place.
+    package func reserveStaging(
+        _ number: InodeNumber, offset: Int64, length: Int64
+    ) throws(StoreError) -> StagingRange {
+        if let range = try inPlace(number, offset: offset, length: length) { return range }
+        if var reservation = reservations[number], reservation.nextOffset == offset, reservation.remaining >= length {
+            return StagingRange(
+                location: handOut(length, of: &reservation, to: number), length: length, isInPlace: false, epoch: epoch)
+        }
+        return try newReservation(number, offset: offset, length: length)
+    }
+
+    private func inPlace(
+        _ number: InodeNumber, offset: Int64, length: Int64
+    ) throws(StoreError) -> StagingRange? {
+        let extents = try content(number, offset..<offset + length)
+        guard extents.count == 1, extents[0].length == length,
+            case .staging(let location, let written) = extents[0].source, written == epoch
+        else { return nil }
+        return StagingRange(location: location, length: length, isInPlace: true, epoch: epoch)
+    }
+
+    private func newReservation(
+        _ number: InodeNumber, offset: Int64, length: Int64
+    ) throws(StoreError) -> StagingRange {
+        let previous = reservations[number]
+        let isSequential = previous?.nextOffset == offset
+        try releaseReservation(number)
+        let wanted = isSequential ? max(length, previous?.nextBytes ?? 0) : length
+        let total = (wanted + SpaceMap.pageBytes - 1) / SpaceMap.pageBytes * SpaceMap.pageBytes
+        let location = try allocate(total, forStaging: true)
+        var reservation = StagingReservation(
+            location: location, remaining: total, nextOffset: offset,
+            nextBytes: min(Self.largestReservation, max(total * 2, 256 << 10)))
+        return StagingRange(
+            location: handOut(length, of: &reservation, to: number), length: length, isInPlace: false, epoch: epoch)
+    }
+
+    /// Takes `length` bytes off the front of a reservation; both parts hold their pages from then on.
+    private func handOut(
+        _ length: Int64, of reservation: inout StagingReservation, to number: InodeNumber
+    ) -> SegmentLocation {
+        let location = reservation.location
+        let rest = reservation.remaining - length
+        space.retain(location, length)
+        if rest > 0 { space.retain(location.advanced(by: length), rest) }
+        space.release(location, reservation.remaining)
+        reservation.location = location.advanced(by: length)
+        reservation.remaining = rest
+        reservation.nextOffset += length
+        reservations[number] = reservation
+        return location
+    }
+
+    /// Gives back what was set aside for the next write of the file; called at its last close.
+    package func releaseReservation(_ number: InodeNumber) throws(StoreError) {
+        guard let reservation = reservations.removeValue(forKey: number), reservation.remaining > 0 else { return }
+        space.release(reservation.location, reservation.remaining)
+    }
+
+    /// A handed-out range is held by its extent now.
+    func settleReservation(_ range: StagingRange) {
+        space.release(range.location, range.length)
+        undo.append { [unowned self] in space.retain(range.location, range.length) }
+    }
+
+    /// The write failed before it was recorded.
+    package func abandon(_ range: StagingRange) {
+        if !range.isInPlace { space.release(range.location, range.length) }
+    }
+
+    func retain(_ extent: LocalExtent) {
+        guard case .staging(let location, _) = extent.source else { return }
+        space.retain(location, extent.length)
+        stagingBytes += extent.length
+    }
+
+    func release(_ extent: LocalExtent) {
+        guard case .staging(let location, _) = extent.source else { return }
+        space.release(location, extent.length)
+        stagingBytes -= extent.length
+    }
+
+    /// From now on nothing written so far is replaced in place.
+    func sealEpoch() { epoch += 1 }
+
+    // MARK: Allocation
+
+    /// Contiguous room. Staging evicts cached blocks where it must; the cache never displaces staging.
+    func allocate(_ length: Int64, forStaging: Bool) throws(StoreError) -> SegmentLocation {
+        if forStaging, stagingBytes + length > configuration.stagingLimitBytes { throw .noSpace }
+        if let location = space.allocate(length) { return location }
+        if try mayGrow() {
+            try growSegments()
+            if let location = space.allocate(length) { return location }
+        }
+        throw .noSpace
+    }
+
+    private func mayGrow() throws(StoreError) -> Bool {
+        do {
+            let left = try Paths.diskSpace(at: configuration.directory).availableBytes
+            return left - SegmentFiles.segmentBytes >= configuration.freeSpaceFloorBytes
+        } catch {
+            throw .io(error)
+        }
+    }
+
+    private func growSegments() throws(StoreError) {
+        let number = space.nextSegmentNumber
+        do {
+            try segments.create(number)
+        } catch {
+            throw Self.storeError(error)
+        }
+        try transaction {
+            try execute("INSERT INTO segments (number) VALUES (?)", [Int64(number).databaseValue])
+        }
+        space.addSegment(number)
+    }
+
+    /// What staging can still take, for `statfs` and for slowing writers.
+    package func stagingRoom() throws(StoreError) -> Int64 {
+        do {
+            let disk = try Paths.diskSpace(at: configuration.directory).availableBytes
+            let free = max(0, disk - configuration.freeSpaceFloorBytes) + space.idleBytes + cachedBytes
+            return max(0, min(configuration.stagingLimitBytes - stagingBytes, free))
+        } catch {
+            throw .io(error)
+        }
+    }
+}

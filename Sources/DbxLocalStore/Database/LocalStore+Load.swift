@@ -1,0 +1,69 @@
+package import DbxModel
+import DbxSystem
+import Foundation
+import GRDB
+
+/// What is built in memory when a store is opened.
+extension LocalStore {
+    func load() throws(StoreError) {
+        do {
+            epoch = try maximum("SELECT max(number) FROM epochs") + 1
+            change = try maximum("SELECT max(change) FROM nodes", "SELECT max(change) FROM entries")
+            nextCookie = try maximum("SELECT max(cookie) FROM entries") + 1
+            try loadSpace()
+            try removeLeftovers()
+        } catch {
+            throw Self.storeError(error)
+        }
+    }
+
+    private func maximum(_ queries: String...) throws -> Int64 {
+        try queries.reduce(0) { result, sql in
+            let value: Int64?? = try queryOne(sql) { $0[0] as Int64? }
+            return max(result, (value ?? nil) ?? 0)
+        }
+    }
+
+    private func loadSpace() throws {
+        for number in try query("SELECT number FROM segments ORDER BY number", [], { $0[0] as Int64 }) {
+            space.addSegment(Int32(truncatingIfNeeded: number))
+        }
+        let extents = try query(
+            "SELECT start, length, block, segment, place, epoch FROM content WHERE block IS NULL", [], Self.extent)
+        for extent in extents { retain(extent) }
+        let blocks = try query("SELECT block, segment, place, length, checksums FROM cache") { row -> CachedBlock in
+            let segment: Int64 = row[1]
+            let sums = row.bytes(4)
+            return CachedBlock(
+                block: BlockNumber(rawValue: row[0]),
+                location: SegmentLocation(segment: Int32(truncatingIfNeeded: segment), position: row[2]),
+                length: row[3],
+                checksums: stride(from: 0, to: sums.count, by: 4).map {
+                    UInt32(truncatingIfNeeded: sums[$0..<min($0 + 4, sums.count)].bigEndianValue)
+                }, isVerified: false)
+        }
+        for block in blocks {
+            space.retain(block.location, block.length)
+            enter(block)
+        }
+    }
+
+    /// Orphans that a crash left behind: no program can have them open any more.
+    private func removeLeftovers() throws {
+        for node in try nodes(where: "flags & 16 != 0", []) { try removeOrphan(node.number) }
+    }
+
+    /// Makes the root directory when there is none: called with what the server says, once per account.
+    package func makeRoot(_ id: NodeID, now: Timestamp) throws(StoreError) {
+        try transaction {
+            guard try node(InodeNumber.root) == nil else { return }
+            let attributes = NodeAttributes(mode: 0o755, mtime: now, ctime: now, birthTime: now)
+            _ = try insert(
+                LocalNode(
+                    number: .root, id: id, kind: .directory, attributes: attributes, accessTime: now, links: 2,
+                    size: 0, allocatedBytes: 0, target: nil, seq: Seq(1), attributesSeq: .zero, contentSeq: .zero,
+                    attributesDirty: false, contentDirty: false, baseAttributes: nil, change: 0, contentChange: 0, dirtySince: nil,
+                    contentChangedAt: now, syncedSinceChange: false, mtimeIsExplicit: false, isOrphan: false))
+        }
+    }
+}

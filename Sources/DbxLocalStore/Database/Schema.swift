@@ -1,0 +1,70 @@
+import GRDB
+
+/// The tables of `state.db`. A change is a new migration; released ones are never edited.
+enum Schema {
+    static let migrator: DatabaseMigrator = {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1") { db in try db.execute(sql: version1) }
+        return migrator
+    }()
+
+    /// `nodes.flags`: bits of `NodeFlags`. `entries.child` NULL: removed here, the server does not know yet.
+    /// `content` holds byte-granular extents of the local content: staging where `block` is NULL, then `place` is a
+    /// position in `segment`; else an offset in the block. No extent crosses a 64 MiB border.
+    private static let version1 = """
+        CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+
+        CREATE TABLE nodes (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            id BLOB NOT NULL UNIQUE,
+            kind INTEGER NOT NULL,
+            mode INTEGER NOT NULL, uid INTEGER, gid INTEGER, rdev INTEGER NOT NULL,
+            mtime INTEGER NOT NULL, ctime INTEGER NOT NULL, birth INTEGER NOT NULL, atime INTEGER NOT NULL,
+            xattrs BLOB, target BLOB,
+            links INTEGER NOT NULL, size INTEGER NOT NULL, allocated INTEGER NOT NULL,
+            seq INTEGER NOT NULL, attributes_seq INTEGER NOT NULL, content_seq INTEGER NOT NULL,
+            flags INTEGER NOT NULL, base_attributes BLOB,
+            change INTEGER NOT NULL, dirty_since INTEGER, content_changed INTEGER NOT NULL,
+            content_change INTEGER NOT NULL
+        );
+        CREATE INDEX nodes_dirty ON nodes (change) WHERE flags & 3 != 0;
+        CREATE INDEX nodes_orphan ON nodes (number) WHERE flags & 16 != 0;
+
+        CREATE TABLE entries (
+            parent INTEGER NOT NULL, name BLOB NOT NULL,
+            child INTEGER, cookie INTEGER NOT NULL,
+            base INTEGER NOT NULL, base_node BLOB,
+            dirty INTEGER NOT NULL, change INTEGER NOT NULL,
+            PRIMARY KEY (parent, name)
+        ) WITHOUT ROWID;
+        CREATE INDEX entries_cookie ON entries (parent, cookie);
+        CREATE INDEX entries_child ON entries (child) WHERE child IS NOT NULL;
+        CREATE INDEX entries_dirty ON entries (change) WHERE dirty = 1;
+        CREATE INDEX entries_base_node ON entries (base_node) WHERE dirty = 1 AND base_node IS NOT NULL;
+
+        CREATE TABLE content (
+            node INTEGER NOT NULL, start INTEGER NOT NULL, length INTEGER NOT NULL,
+            block INTEGER, segment INTEGER, place INTEGER NOT NULL, epoch INTEGER NOT NULL,
+            PRIMARY KEY (node, start)
+        ) WITHOUT ROWID;
+        CREATE INDEX content_staging ON content (segment) WHERE block IS NULL;
+        CREATE TABLE dirty_stretches (
+            node INTEGER NOT NULL, stretch INTEGER NOT NULL, PRIMARY KEY (node, stretch)
+        ) WITHOUT ROWID;
+
+        CREATE TABLE blocks (
+            number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE,
+            wrap BLOB NOT NULL, wrap_key BLOB NOT NULL, plain INTEGER NOT NULL, stored INTEGER NOT NULL
+        );
+        CREATE TABLE cache (
+            block INTEGER PRIMARY KEY, segment INTEGER NOT NULL, place INTEGER NOT NULL,
+            length INTEGER NOT NULL, checksums BLOB NOT NULL
+        );
+        CREATE TABLE segments (number INTEGER PRIMARY KEY);
+        CREATE TABLE epochs (number INTEGER PRIMARY KEY, boot BLOB NOT NULL);
+
+        CREATE TABLE staged_pages (number INTEGER PRIMARY KEY, body BLOB NOT NULL);
+        CREATE TABLE deferred (id BLOB PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+        CREATE TABLE commits (id BLOB PRIMARY KEY, body BLOB NOT NULL, covered BLOB NOT NULL) WITHOUT ROWID;
+        """
+}

@@ -1,0 +1,80 @@
+package import DbxSystem
+import Synchronization
+
+/// The large files that hold staging bytes and cached blocks: plain bytes at places that the store hands out.
+///
+/// Thread-safe; a small mutex guards the table of open files and is never held during I/O.
+package final class SegmentFiles: Sendable {
+    package static let segmentBytes: Int64 = 64 << 20
+
+    private let directory: String
+    private let files = Mutex<[Int32: OpenFile]>([:])
+
+    init(directory: String) throws(Errno) {
+        self.directory = directory
+        try Paths.createPrivateDirectory(directory)
+    }
+
+    private func path(_ segment: Int32) -> String { "\(directory)/\(segment).seg" }
+
+    /// Makes a segment and its room on the disk; where the disk's file system cannot reserve room it stays sparse.
+    func create(_ segment: Int32) throws(Errno) {
+        let file = try OpenFile(path: path(segment), [.readWrite, .create])
+        do {
+            try file.allocate(offset: 0, length: Self.segmentBytes)
+        } catch {
+            guard error == .notSupported else {
+                try? Paths.remove(path(segment))
+                throw error
+            }
+            try file.setSize(Self.segmentBytes)
+        }
+        files.withLock { $0[segment] = file }
+    }
+
+    func remove(_ segment: Int32) throws(Errno) {
+        files.withLock { $0[segment] = nil }
+        try Paths.remove(path(segment))
+    }
+
+    private func file(_ segment: Int32) throws(Errno) -> OpenFile {
+        if let file = files.withLock({ $0[segment] }) { return file }
+        let file = try OpenFile(path: path(segment), .readWrite)
+        return files.withLock { files in
+            if let other = files[segment] { return other }
+            files[segment] = file
+            return file
+        }
+    }
+
+    /// Writes all of `bytes`.
+    package func write(_ bytes: UnsafeRawBufferPointer, at location: SegmentLocation) throws(Errno) {
+        unsafe try file(location.segment).write(bytes, at: location.position)
+    }
+
+    package func write(_ bytes: [UInt8], at location: SegmentLocation) throws(Errno) {
+        try file(location.segment).write(bytes, at: location.position)
+    }
+
+    /// Fills `buffer`; fewer bytes than asked for mean that the segment was damaged.
+    package func read(into buffer: UnsafeMutableRawBufferPointer, at location: SegmentLocation) throws(Errno) {
+        let count = unsafe try file(location.segment).read(into: buffer, at: location.position)
+        if count != buffer.count { throw .ioError }
+    }
+
+    /// Fills `buffer` if that needs no waiting for the disk; else false.
+    package func readWithoutWaiting(
+        into buffer: UnsafeMutableRawBufferPointer, at location: SegmentLocation
+    ) throws(Errno) -> Bool {
+        unsafe try file(location.segment).readWithoutWaiting(into: buffer, at: location.position) == buffer.count
+    }
+
+    package func read(count: Int, at location: SegmentLocation) throws(Errno) -> [UInt8] {
+        let bytes = try file(location.segment).read(count: count, at: location.position)
+        if bytes.count != count { throw .ioError }
+        return bytes
+    }
+
+    /// Waits until what was written to the segment is on the disk.
+    package func syncData(_ segment: Int32) throws(Errno) { try file(segment).syncData() }
+}

@@ -1,0 +1,15 @@
+/// A place in the segment files.
+package struct SegmentLocation: Hashable, Sendable, Codable {
+    package var segment: Int32
+    /// Bytes from the segment's beginning.
+    package var position: Int64
+
+    package init(segment: Int32, position: Int64) {
+        self.segment = segment
+        self.position = position
+    }
+
+    package func advanced(by bytes: Int64) -> SegmentLocation {
+        SegmentLocation(segment: segment, position: position + bytes)
+    }
+}

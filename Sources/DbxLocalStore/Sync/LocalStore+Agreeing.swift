@@ -1,0 +1,237 @@
+package import DbxModel
+import GRDB
+
+/// What the server said becomes the agreed state. Called inside `transaction` by the code that decides.
+extension LocalStore {
+    /// Takes the server's state of a node that is clean here, or new to this client: then it has no name yet.
+    package func putAgreedNode(_ agreed: AgreedNode) throws(StoreError) {
+        try transaction {
+            guard var node = try node(agreed.id) else {
+                _ = try insert(Self.fresh(agreed, change: change))
+                return
+            }
+            if agreed.size < node.size, node.kind == .file { try cut(&node, to: agreed.size) }
+            node.attributes = agreed.attributes
+            node.seq = agreed.seq
+            node.attributesSeq = agreed.attributesSeq
+            node.contentSeq = agreed.contentSeq
+            node.attributesDirty = false
+            node.contentDirty = false
+            node.baseAttributes = nil
+            node.dirtySince = nil
+            node.mtimeIsExplicit = false
+            if node.kind == .file { node.size = agreed.size }
+            try save(node)
+        }
+    }
+
+    private static func fresh(_ agreed: AgreedNode, change: Int64) -> LocalNode {
+        LocalNode(
+            number: InodeNumber(rawValue: 0), id: agreed.id, kind: agreed.kind, attributes: agreed.attributes,
+            accessTime: agreed.attributes.mtime, links: agreed.kind == .directory ? 2 : 0,
+            size: agreed.kind == .symlink ? Int64(agreed.target?.count ?? 0) : agreed.size, allocatedBytes: 0,
+            target: agreed.target, seq: agreed.seq, attributesSeq: agreed.attributesSeq,
+            contentSeq: agreed.contentSeq, attributesDirty: false, contentDirty: false, baseAttributes: nil,
+            change: change, contentChange: 0, dirtySince: nil, contentChangedAt: agreed.attributes.mtime,
+            syncedSinceChange: false, mtimeIsExplicit: false, isOrphan: false)
+    }
+
+    /// Takes away what lies behind a new, smaller size, without marking anything.
+    private func cut(_ node: inout LocalNode, to size: Int64) throws {
+        let used = try query(
+            "SELECT DISTINCT start / ? FROM content WHERE node = ? AND start + length > ?",
+            [
+                ContentLimits.segmentBytes.databaseValue, node.number.sql.databaseValue, size.databaseValue,
+            ]) { StretchKey(node: node.number, index: $0[0]) }
+        for key in used {
+            let part = max(size, key.range.lowerBound)..<key.range.upperBound
+            if !part.isEmpty { try replace(&node, key, part, []) }
+        }
+    }
+
+    /// Merged attributes of a node that stays as dirty as it is; `size` where the content is the server's.
+    package func putMergedAttributes(
+        _ id: NodeID, _ attributes: NodeAttributes, size: Int64?
+    ) throws(StoreError) {
+        try transaction {
+            guard var node = try node(id) else { return }
+            if let size, node.kind == .file {
+                if size < node.size { try cut(&node, to: size) }
+                node.size = size
+            }
+            node.attributes = attributes
+            if node.baseAttributes == attributes { node.attributesDirty = false }
+            try save(node)
+        }
+    }
+
+    /// Takes the server's extents of one stretch; only while the content is clean. Their blocks must be known.
+    package func putAgreedSegment(node id: NodeID, index: Int64, extents: [Extent]) throws(StoreError) {
+        try transaction {
+            guard var node = try node(id) else { return }
+            let key = StretchKey(node: node.number, index: index)
+            let blocks = try extents.map { extent -> LocalExtent in
+                guard let block = try blockNumber(extent.block) else {
+                    throw StoreError.corrupt("the server named block \(extent.block) without its key")
+                }
+                return LocalExtent(
+                    offset: extent.offset, length: extent.length, source: .block(block, offset: extent.blockOffset))
+            }
+            try replace(&node, key, key.range, blocks)
+            try save(node)
+        }
+    }
+
+    /// The local state of a name becomes `node` (nil: none), as agreed at `seq`; link counts and times follow.
+    package func putAgreedEntry(
+        parent: NodeID, name: Name, node id: NodeID?, seq: Seq
+    ) throws(StoreError) {
+        try transaction {
+            guard let directory = try node(parent) else { return }
+            let child = try id.flatMap { try node($0) }
+            let before = try lookup(directory.number, name)
+            let key = [directory.number.sql.databaseValue, name.bytes.sql]
+            if let child {
+                try execute(
+                    """
+                    INSERT INTO entries (parent, name, child, cookie, base, base_node, dirty, change)
+                    VALUES (?, ?, ?, ?, ?, NULL, 0, 0)
+                    ON CONFLICT (parent, name) DO UPDATE SET child = excluded.child, base = excluded.base,
+                        base_node = NULL, dirty = 0
+                    """,
+                    key + [
+                        child.number.sql.databaseValue, nextCookieValue().databaseValue, seq.value.databaseValue,
+                    ])
+            } else {
+                try execute("DELETE FROM entries WHERE parent = ? AND name = ?", key)
+            }
+            remember(NameKey(parent: directory.number, name: name), child?.number)
+            guard before?.number != child?.number else { return }
+            if let before { try changeLinks(before.number, by: -1, in: directory.number) }
+            if let child { try changeLinks(child.number, by: 1, in: directory.number) }
+        }
+    }
+
+    private func changeLinks(_ number: InodeNumber, by step: Int64, in directory: InodeNumber) throws {
+        var node = try existing(number)
+        if node.kind == .directory {
+            try touchDirectory(directory, linkChange: step, now: nil)
+            node = try existing(number)
+            node.isOrphan = try parent(of: number) == nil
+        } else {
+            node.links += step
+            node.isOrphan = node.links <= 0
+        }
+        try save(node)
+    }
+
+    /// Ours stays as it is, as a change on a newer base. `baseAttributes` replaces the agreed attributes where given.
+    package func rebaseNode(
+        _ id: NodeID, seq: Seq, attributesSeq: Seq?, contentSeq: Seq?, baseAttributes: NodeAttributes?
+    ) throws(StoreError) {
+        try transaction {
+            guard var node = try node(id) else { return }
+            node.seq = max(node.seq, seq)
+            if let attributesSeq { node.attributesSeq = attributesSeq }
+            if let contentSeq { node.contentSeq = contentSeq }
+            if let baseAttributes, node.attributesDirty { node.baseAttributes = baseAttributes }
+            try save(node)
+        }
+    }
+
+    package func rebaseEntry(parent: NodeID, name: Name, base: Seq, baseNode: NodeID?) throws(StoreError) {
+        try transaction {
+            guard let directory = try node(parent) else { return }
+            try execute(
+                """
+                UPDATE entries SET base = ?3, base_node = ?4, dirty = 1,
+                    change = CASE WHEN dirty = 1 THEN change ELSE ?5 END WHERE parent = ?1 AND name = ?2
+                """,
+                [
+                    directory.number.sql.databaseValue, name.bytes.sql, base.value.databaseValue,
+                    baseNode?.bytes.sql ?? .null, nextChange().databaseValue,
+                ])
+        }
+    }
+
+    /// What was sent is agreed, as far as nothing changed since: `change` is the node's counter when it was sent,
+    /// `contentChange` that of the content, nil where that part was not sent.
+    package func clearDirty(
+        node id: NodeID, attributesIfChange change: Int64?, contentIfChange contentChange: Int64?
+    ) throws(StoreError) {
+        try transaction {
+            guard var node = try node(id) else { return }
+            if let change, node.change == change {
+                node.attributesDirty = false
+                node.baseAttributes = nil
+            }
+            if let contentChange, node.contentChange == contentChange { node.contentDirty = false }
+            if !node.isDirty { node.dirtySince = nil }
+            try save(node)
+        }
+    }
+
+    /// The name is as it was sent unless it changed since; then it stays dirty.
+    package func clearDirty(entryIn parent: NodeID, name: Name, ifChange change: Int64) throws(StoreError) {
+        try transaction {
+            guard let directory = try node(parent) else { return }
+            let key = [directory.number.sql.databaseValue, name.bytes.sql, change.databaseValue]
+            try execute("DELETE FROM entries WHERE parent = ? AND name = ? AND change = ? AND child IS NULL", key)
+            try execute(
+                "UPDATE entries SET dirty = 0, base_node = NULL WHERE parent = ? AND name = ? AND change = ?", key)
+        }
+    }
+
+
+    /// Rows that only waited for their commit; dropped unless some program has them open.
+    package func dropDeadNodes(isOpen: (InodeNumber) -> Bool) throws(StoreError) {
+        try transaction {
+            for node in try nodes(where: "flags & 16 != 0", []) where !isOpen(node.number) {
+                if try !isStillNeeded(node) { try drop(node) }
+            }
+        }
+    }
+
+    /// The server's end of a node that has no name here.
+    package func removeNode(_ id: NodeID) throws(StoreError) {
+        try transaction {
+            guard let node = try node(id) else { return }
+            try execute("DELETE FROM entries WHERE parent = ?", [node.number.sql.databaseValue])
+            try drop(node)
+        }
+    }
+
+    /// A node that goes on here although the server's has ended, or has taken another content, becomes a new node.
+    package func changeIdentity(of number: InodeNumber, to id: NodeID) throws(StoreError) {
+        try transaction {
+            var node = try existing(number)
+            let old = node.id
+            node.id = id
+            node.seq = .zero
+            node.attributesSeq = .zero
+            node.contentSeq = .zero
+            node.attributesDirty = true
+            node.baseAttributes = nil
+            node.contentDirty = node.kind == .file
+            node.change = nextChange()
+            node.contentChange = node.change
+            if node.dirtySince == nil { node.dirtySince = time.now() }
+            try save(node)
+            try keepOldIdentity(old, number)
+            if node.kind == .file { try markAllStretches(node) }
+        }
+    }
+
+    /// Names that lead to the node are changes now: the server has the old node under them.
+    private func keepOldIdentity(_ old: NodeID, _ number: InodeNumber) throws {
+        try execute(
+            "UPDATE entries SET base_node = ?, dirty = 1, change = ? WHERE child = ? AND dirty = 0",
+            [old.bytes.sql, nextChange().databaseValue, number.sql.databaseValue])
+    }
+
+    private func markAllStretches(_ node: LocalNode) throws {
+        try execute(
+            "INSERT INTO dirty_stretches (node, stretch) SELECT DISTINCT node, start / ? FROM content WHERE node = ? ON CONFLICT DO NOTHING",
+            [ContentLimits.segmentBytes.databaseValue, node.number.sql.databaseValue])
+    }
+}

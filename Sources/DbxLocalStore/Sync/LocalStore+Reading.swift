@@ -1,0 +1,180 @@
+package import DbxModel
+import GRDB
+
+/// What waits here for the server.
+package struct PendingSummary: Hashable, Sendable {
+    /// Nodes and names whose changes the server does not have.
+    package var files: Int64
+    package var bytes: Int64
+    package var oldest: Timestamp?
+}
+
+/// Reading the rows that sync works on.
+extension LocalStore {
+    private static let entryColumns = """
+        entries.parent, parents.id, entries.name, entries.child, children.id, entries.base, entries.base_node, \
+        entries.dirty, entries.change
+        """
+    private static let entrySource = """
+        FROM entries JOIN nodes AS parents ON parents.number = entries.parent
+        LEFT JOIN nodes AS children ON children.number = entries.child
+        """
+
+    private func entries(_ condition: String, _ values: [DatabaseValue]) throws(StoreError) -> [LocalEntry] {
+        do {
+            return try query("SELECT \(Self.entryColumns) \(Self.entrySource) WHERE \(condition)", values) { row in
+                guard let parentID = NodeID(bytes: row.bytes(1)), let name = Name(row.bytes(2)) else {
+                    throw StoreError.corrupt("an entry's row")
+                }
+                let child: Int64? = row[3]
+                let id = row.bytesIfPresent(4).flatMap { NodeID(bytes: $0) }
+                let isDirty = (row[7] as Int64) == 1
+                return LocalEntry(
+                    parent: InodeNumber(row[0]), parentID: parentID, name: name, number: child.map(InodeNumber.init),
+                    node: id, base: Seq(row[5]),
+                    baseNode: isDirty ? row.bytesIfPresent(6).flatMap { NodeID(bytes: $0) } : id, dirty: isDirty,
+                    change: row[8])
+            }
+        } catch {
+            throw Self.storeError(error)
+        }
+    }
+
+    package func entry(parent: NodeID, name: Name) throws(StoreError) -> LocalEntry? {
+        guard let directory = try node(parent) else { return nil }
+        return try entries(
+            "entries.parent = ? AND entries.name = ?", [directory.number.sql.databaseValue, name.bytes.sql]
+        ).first
+    }
+
+    /// Names that lead to the node here, clean and dirty.
+    package func entries(of number: InodeNumber) throws(StoreError) -> [LocalEntry] {
+        try entries("entries.child = ? ORDER BY entries.parent, entries.name", [number.sql.databaseValue])
+    }
+
+    /// In the order of their last change.
+    package func dirtyEntries(limit: Int, afterChange change: Int64) throws(StoreError) -> [LocalEntry] {
+        try entries(
+            "entries.dirty = 1 AND entries.change > ? ORDER BY entries.change LIMIT ?",
+            [change.databaseValue, Int64(clamping: limit).databaseValue])
+    }
+
+    package func dirtyEntries(under directory: InodeNumber) throws(StoreError) -> [LocalEntry] {
+        try entries(
+            "entries.parent = ? AND entries.dirty = 1 ORDER BY entries.name", [directory.sql.databaseValue])
+    }
+
+    /// Dirty names under which the server has the node.
+    package func dirtyEntries(baseNode id: NodeID) throws(StoreError) -> [LocalEntry] {
+        try entries(
+            "entries.dirty = 1 AND entries.base_node = ? ORDER BY entries.parent, entries.name", [id.bytes.sql])
+    }
+
+    /// In the order of their last change.
+    package func dirtyNodes(limit: Int, afterChange change: Int64) throws(StoreError) -> [LocalNode] {
+        do {
+            return try nodes(
+                where: "flags & 3 != 0 AND change > ? ORDER BY change LIMIT ?",
+                [change.databaseValue, Int64(clamping: limit).databaseValue])
+        } catch {
+            throw Self.storeError(error)
+        }
+    }
+
+    package func pendingSummary() throws(StoreError) -> PendingSummary {
+        do {
+            let nodes = try queryOne(
+                "SELECT count(*), min(dirty_since) FROM nodes WHERE flags & 3 != 0 AND flags & 16 = 0"
+            ) { row -> (Int64, Int64?) in (row[0], row[1]) }
+            let names = try queryOne("SELECT count(*) FROM entries WHERE dirty = 1") { $0[0] as Int64 }
+            return PendingSummary(
+                files: (nodes?.0 ?? 0) + (names ?? 0), bytes: stagingBytes,
+                oldest: (nodes?.1).map(Timestamp.init(nanoseconds:)))
+        } catch {
+            throw Self.storeError(error)
+        }
+    }
+
+    // MARK: Pages, deferred rows, commits
+
+    package func stagePage(_ body: [UInt8]) throws(StoreError) {
+        try transaction { try execute("INSERT INTO staged_pages (body) VALUES (?)", [body.sql]) }
+    }
+
+    /// The staged pages in the order in which they came.
+    package func forEachStagedPage(_ body: ([UInt8]) throws -> Void) throws(StoreError) {
+        do {
+            let numbers = try query("SELECT number FROM staged_pages ORDER BY number", [], { $0[0] as Int64 })
+            for number in numbers {
+                let page = try queryOne(
+                    "SELECT body FROM staged_pages WHERE number = ?", [number.databaseValue]) { $0.bytes(0) }
+                if let page { try body(page) }
+            }
+        } catch {
+            throw Self.storeError(error)
+        }
+    }
+
+    package func clearStaged() throws(StoreError) {
+        try transaction { try execute("DELETE FROM staged_pages") }
+    }
+
+    package func deferRemote(_ id: NodeID, _ body: [UInt8]) throws(StoreError) {
+        try transaction {
+            try execute(
+                "INSERT INTO deferred (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+                [id.bytes.sql, body.sql])
+        }
+    }
+
+    package func deferred(_ id: NodeID) throws(StoreError) -> [UInt8]? {
+        do {
+            return try queryOne("SELECT body FROM deferred WHERE id = ?", [id.bytes.sql]) { $0.bytes(0) }
+        } catch {
+            throw Self.storeError(error)
+        }
+    }
+
+    package func deferredNodes() throws(StoreError) -> [NodeID] {
+        do {
+            return try query("SELECT id FROM deferred ORDER BY id") { NodeID(bytes: $0.bytes(0)) }.compactMap(\.self)
+        } catch {
+            throw Self.storeError(error)
+        }
+    }
+
+    package func removeDeferred(_ id: NodeID) throws(StoreError) {
+        try transaction { try execute("DELETE FROM deferred WHERE id = ?", [id.bytes.sql]) }
+    }
+
+    /// A commit that is about to be sent: its body is resent unchanged until it is answered.
+    package struct InFlightCommit: Sendable {
+        package var id: CommitID
+        package var body: [UInt8]
+        /// What the caller needs to finish it.
+        package var covered: [UInt8]
+    }
+
+    package func saveCommit(_ commit: InFlightCommit) throws(StoreError) {
+        try transaction {
+            try execute(
+                "INSERT INTO commits (id, body, covered) VALUES (?, ?, ?)",
+                [commit.id.bytes.sql, commit.body.sql, commit.covered.sql])
+        }
+    }
+
+    package func commitInFlight() throws(StoreError) -> InFlightCommit? {
+        do {
+            return try queryOne("SELECT id, body, covered FROM commits LIMIT 1") { row in
+                guard let id = CommitID(bytes: row.bytes(0)) else { throw StoreError.corrupt("a commit's row") }
+                return InFlightCommit(id: id, body: row.bytes(1), covered: row.bytes(2))
+            }
+        } catch {
+            throw Self.storeError(error)
+        }
+    }
+
+    package func removeCommit(_ id: CommitID) throws(StoreError) {
+        try transaction { try execute("DELETE FROM commits WHERE id = ?", [id.bytes.sql]) }
+    }
+}

@@ -1,0 +1,86 @@
+package import DbxModel
+import GRDB
+
+extension LocalStore {
+    /// The file's content now; nil where there is none to upload any more.
+    package func beginUpload(_ number: InodeNumber) throws(StoreError) -> UploadSnapshot? {
+        do {
+            guard let node = try node(number), node.kind == .file, node.contentDirty, !node.isOrphan else { return nil }
+            let indices = try query(
+                "SELECT stretch FROM dirty_stretches WHERE node = ? ORDER BY stretch", [number.sql.databaseValue]
+            ) { $0[0] as Int64 }
+            let extents = try indices.flatMap { try stretch(StretchKey(node: number, index: $0)) }
+            for extent in extents { pin(extent) }
+            sealEpoch()
+            return UploadSnapshot(
+                number: number, id: node.id, contentChange: node.contentChange, size: node.size, contentBase: node.contentSeq,
+                mtime: node.attributes.mtime, ctime: node.attributes.ctime, dirtyStretches: indices,
+                extents: extents, isNewStream: extents.allSatisfy(\.isStaging))
+        } catch {
+            throw Self.storeError(error)
+        }
+    }
+
+    /// The upload of a snapshot was given up or has been committed: its bytes may go.
+    package func endUpload(_ snapshot: UploadSnapshot) {
+        for extent in snapshot.extents { unpin(extent) }
+    }
+
+    private func pin(_ extent: LocalExtent) {
+        guard case .staging(let location, _) = extent.source else { return }
+        space.retain(location, extent.length)
+    }
+
+    private func unpin(_ extent: LocalExtent) {
+        guard case .staging(let location, _) = extent.source else { return }
+        space.release(location, extent.length)
+    }
+
+    /// The server has the snapshot's content as `stretches`: staging extents of the snapshot that still stand become
+    /// extents of blocks, which must be known. What was written meanwhile stays staging.
+    package func replaceUploaded(
+        _ snapshot: UploadSnapshot, stretches uploaded: [(index: Int64, extents: [Extent])]
+    ) throws(StoreError) {
+        try transaction {
+            guard var node = try node(snapshot.number), node.id == snapshot.id else { return }
+            for (index, extents) in uploaded {
+                let key = StretchKey(node: snapshot.number, index: index)
+                let blocks = try extents.map { extent -> LocalExtent in
+                    guard let block = try blockNumber(extent.block) else { throw StoreError.corrupt("unknown block") }
+                    return LocalExtent(
+                        offset: extent.offset, length: extent.length,
+                        source: .block(block, offset: extent.blockOffset))
+                }
+                for part in try stillStanding(snapshot, in: key) {
+                    try replace(&node, key, part, blocks.slice(part))
+                }
+                try settleStretch(key, node: node, snapshot: snapshot)
+            }
+            try save(node)
+        }
+    }
+
+    /// Ranges whose bytes are still those of the snapshot.
+    private func stillStanding(_ snapshot: UploadSnapshot, in key: StretchKey) throws -> [Range<Int64>] {
+        let before = snapshot.extents.slice(key.range).filter(\.isStaging)
+        return try stretch(key).filter(\.isStaging).flatMap { extent -> [Range<Int64>] in
+            before.slice(extent.range).filter { $0.hasSameBytes(as: extent.clipped(to: $0.range)) }.map(\.range)
+        }
+    }
+
+    /// A stretch without staging, of a file that was not changed since the snapshot, is as the server has it.
+    private func settleStretch(_ key: StretchKey, node: LocalNode, snapshot: UploadSnapshot) throws {
+        guard node.contentChange == snapshot.contentChange else { return }
+        try execute(
+            "DELETE FROM dirty_stretches WHERE node = ? AND stretch = ?",
+            [key.node.sql.databaseValue, key.index.databaseValue])
+    }
+}
+
+extension LocalExtent {
+    /// Whether both name the same bytes of the segments, whenever they were written.
+    fileprivate func hasSameBytes(as other: LocalExtent) -> Bool {
+        guard case .staging(let a, _) = source, case .staging(let b, _) = other.source else { return false }
+        return a == b && range == other.range
+    }
+}

@@ -1,0 +1,20 @@
+package import DbxModel
+
+/// A file's content at one moment, for its upload. The staging bytes that it names stay as they are until
+/// `replaceUploaded` or `endUpload`.
+package struct UploadSnapshot: Hashable, Sendable, Codable {
+    package var number: InodeNumber
+    package var id: NodeID
+    /// `LocalNode.contentChange` then.
+    package var contentChange: Int64
+    package var size: Int64
+    package var contentBase: Seq
+    package var mtime: Timestamp
+    package var ctime: Timestamp
+    /// The 64 MiB stretches that differ from the server's.
+    package var dirtyStretches: [Int64]
+    /// Everything in those stretches, in order, staging and blocks.
+    package var extents: [LocalExtent]
+    /// No block of it is on the server: the content is cut as one stream.
+    package var isNewStream: Bool
+}
