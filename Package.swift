@@ -83,7 +83,7 @@ let package = Package(
             "DbxTransfer",
             ["DbxModel", "DbxWire", "DbxContent", "DbxClientAPI", "CurlHTTP", "DbxLocalStore", "DbxSystem"]),
         module("DbxFileSystem", ["DbxModel", "DbxLocalStore", "DbxSystem"]),
-        module("DbxMount", ["DbxModel", "DbxFileSystem", "FuseLowLevel"]),
+        module("DbxMount", ["DbxModel", "DbxSystem", "DbxLocalStore", "DbxFileSystem", "FuseLowLevel"]),
         module(
             "DbxClient",
             [
@@ -124,7 +124,7 @@ let package = Package(
         tests("DbxLocalStoreTests", ["DbxLocalStore", "DbxModel", "DbxSystem"]),
         tests("DbxSyncTests", ["DbxSync", "DbxLocalStore", "DbxModel", "DbxWire"]),
         tests("DbxTransferTests", ["DbxTransfer", "DbxClientAPI", "CurlHTTP", "DbxContent", "DbxModel", "DbxWire"]),
-        tests("DbxFileSystemTests", ["DbxFileSystem", "DbxLocalStore", "DbxModel"]),
+        tests("DbxFileSystemTests", ["DbxFileSystem", "DbxMount", "DbxLocalStore", "DbxModel", "DbxSystem", "FuseLowLevel"]),
         tests("ServerStoreTests", ["DbxServerStores", "DbxModel", "DbxSystem"]),
         tests(
             "ServerCoreTests",

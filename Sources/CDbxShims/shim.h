@@ -22,3 +22,40 @@ static inline long dbxfs_pread_nowait(int fd, void *buffer, unsigned long length
 static inline int dbxfs_set_thread_name(const char *name) {
     return syscall(SYS_prctl, 15 /* PR_SET_NAME */, name, 0L, 0L, 0L) == 0 ? 0 : -errno;
 }
+
+/// CRC-32C (Castagnoli, RFC 3720 appendix B.4) of more bytes; `crc` is what the bytes before gave, 0 at the beginning.
+static inline unsigned dbxfs_crc32c_portable(unsigned crc, const unsigned char *bytes, unsigned long count) {
+    static const unsigned table[16] = {
+        0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
+        0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
+    };
+    for (unsigned long i = 0; i < count; i++) {
+        crc ^= bytes[i];
+        crc = crc >> 4 ^ table[crc & 15];
+        crc = crc >> 4 ^ table[crc & 15];
+    }
+    return crc;
+}
+
+#if defined(__x86_64__)
+/// The same by the processor's instruction, eight bytes at a time. Clang's builtins, because <nmmintrin.h> does not
+/// import.
+__attribute__((target("sse4.2")))
+static inline unsigned dbxfs_crc32c_hardware(unsigned crc, const unsigned char *bytes, unsigned long count) {
+    unsigned long long state = crc;
+    for (; count >= 8; bytes += 8, count -= 8) {
+        unsigned long long word;
+        __builtin_memcpy(&word, bytes, 8);
+        state = __builtin_ia32_crc32di(state, word);
+    }
+    for (; count > 0; bytes++, count--) state = __builtin_ia32_crc32qi((unsigned)state, *bytes);
+    return (unsigned)state;
+}
+#endif
+
+static inline unsigned dbxfs_crc32c(unsigned crc, const void *bytes, unsigned long count) {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("sse4.2")) return ~dbxfs_crc32c_hardware(~crc, (const unsigned char *)bytes, count);
+#endif
+    return ~dbxfs_crc32c_portable(~crc, (const unsigned char *)bytes, count);
+}

@@ -1,0 +1,98 @@
+package import DbxLocalStore
+package import DbxModel
+package import DbxSystem
+import Synchronization
+
+/// The mounted tree as programs see it: POSIX's rules on top of the local store. Knows no FUSE.
+///
+/// Thread-safe; every operation may be called from any thread. Operations that return answer from memory and the local
+/// store and wait for neither network nor disk; those that may have to wait say so and finish on threads of this object.
+/// The kernel has checked permissions (`default_permissions`) before it calls. Lock order: none of the mutexes here is
+/// held together with another or with the store's lock (docs/LOCKING.md).
+package final class FileSystem: Sendable {
+    package let ownership: Ownership
+    package let counters = RequestCounters()
+    let shared: SharedStore
+    let blocks: any BlockFetching
+    let time: any TimeSource
+    let events: any FileSystemEvents
+    let nodes = NodeTable()
+    let handles = HandleTable()
+    let orphans = OrphanQueue()
+    /// Reads that wait for the disk, and small chores.
+    let inputThreads: ThreadPool
+    let keeper: EpochKeeper
+    let room: RoomQueue
+    let quota = Mutex<StorageQuota?>(nil)
+    let notifier = Mutex<(any KernelNotifier)?>(nil)
+    let limits: FileSystemLimits
+
+    package init(
+        shared: SharedStore, blocks: any BlockFetching, time: any TimeSource, ownership: Ownership,
+        events: any FileSystemEvents, limits: FileSystemLimits = FileSystemLimits()
+    ) throws(Errno) {
+        self.shared = shared
+        self.blocks = blocks
+        self.time = time
+        self.ownership = ownership
+        self.events = events
+        self.limits = limits
+        inputThreads = try ThreadPool(name: "dbxfs-read", threads: limits.inputThreads)
+        keeper = try EpochKeeper(shared: shared, nodes: nodes, interval: limits.epochInterval)
+        room = RoomQueue(limits: limits, time: time)
+        try room.start(
+            write: { [weak self] write throws(Errno) in try self?.writeOnce(write) },
+            isWaiting: { [keeper, events] in
+                // Freed room comes back with an epoch.
+                keeper.request(nil)
+                events.stagingIsFull()
+            })
+    }
+
+    /// Ends everything once no request comes any more: waiting calls are answered, what was written is made durable, what
+    /// only open files held is removed.
+    package func shutdown() {
+        room.stop()
+        let held = nodes.forgetEverything()
+        orphans.add(held)
+        removeOrphans()
+        keeper.stop()
+        inputThreads.shutdown()
+    }
+
+    /// Waits until all that has been done so far is on the disk.
+    package func synchronizeEverything() throws(Errno) { try keeper.synchronize() }
+
+    /// The store under its lock, with its failures as a program sees them.
+    func inStore<Result>(_ body: (LocalStore) throws -> Result) throws(Errno) -> Result {
+        do {
+            return try shared.withStore(body)
+        } catch {
+            throw Errno(error)
+        }
+    }
+
+    /// What stat(2) tells of a node, with the access time that memory has.
+    func attributes(_ node: LocalNode) -> FileAttributes {
+        var attributes = FileAttributes(node, ownership: ownership)
+        if let accessTime = nodes.accessTime(of: node.number) { attributes.accessTime = accessTime }
+        return attributes
+    }
+}
+
+/// Numbers of the file system that tests and administrators may change.
+package struct FileSystemLimits: Hashable, Sendable {
+    package var inputThreads = 8
+    /// At least this often what has been written becomes durable.
+    package var epochInterval: Duration = .seconds(5)
+    /// A write that finds staging full waits as long as uploads make progress, at most so long without.
+    package var roomPatience: Duration = .seconds(30)
+    /// And no longer than this in all.
+    package var longestWrite: Duration = .seconds(60)
+    /// Bytes of writes that may wait; further ones fail at once.
+    package var waitingWriteBytes = 256 << 20
+    /// A read that is not complete by then fails.
+    package var longestRead: Duration = .seconds(60)
+
+    package init() {}
+}

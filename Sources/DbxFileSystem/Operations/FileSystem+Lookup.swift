@@ -1,0 +1,75 @@
+package import DbxLocalStore
+package import DbxModel
+package import DbxSystem
+
+// Every answer that shows a node to the kernel counts as one reference, until `forget`.
+extension FileSystem {
+    /// What a name leads to; nil where there is nothing, which the kernel may remember.
+    package func lookup(_ name: Name, in parent: InodeNumber) throws(Errno) -> FileAttributes? {
+        let found = try inStore { store in
+            guard let node = try store.lookup(parent, name) else {
+                try store.requireDirectory(parent)
+                return LocalNode?.none
+            }
+            return node
+        }
+        return found.map(shown)
+    }
+
+    /// The node itself, as a handle that was kept over a restart asks for it.
+    package func lookup(_ number: InodeNumber) throws(Errno) -> FileAttributes {
+        shown(try inStore { store in try store.require(number) })
+    }
+
+    /// The directory above; the root is its own parent.
+    package func lookupParent(of directory: InodeNumber) throws(Errno) -> FileAttributes {
+        shown(
+            try inStore { store in
+                try store.requireDirectory(directory)
+                return try store.require(try store.parent(of: directory) ?? .root)
+            })
+    }
+
+    /// The kernel drops `count` references.
+    package func forget(_ number: InodeNumber, count: UInt64) {
+        if nodes.forget(number, count) { scheduleRemoval(of: number) }
+    }
+
+    /// The node as an answer that the kernel keeps.
+    func shown(_ node: LocalNode) -> FileAttributes {
+        nodes.remember(node.number)
+        return attributes(node)
+    }
+}
+
+extension LocalStore {
+    /// The node; ESTALE where the kernel asks for one that is gone.
+    func require(_ number: InodeNumber) throws -> LocalNode {
+        guard let node = try node(number) else { throw Errno.stale }
+        return node
+    }
+
+    @discardableResult
+    func requireDirectory(_ number: InodeNumber) throws -> LocalNode {
+        let node = try require(number)
+        guard node.kind == .directory else { throw Errno.notDirectory }
+        return node
+    }
+
+    /// A directory that can take a new entry: one that was removed can not (POSIX rmdir(2)).
+    @discardableResult
+    func requireLiveDirectory(_ number: InodeNumber) throws -> LocalNode {
+        let node = try requireDirectory(number)
+        guard !node.isOrphan else { throw Errno.noSuchFile }
+        return node
+    }
+
+    func requireFile(_ number: InodeNumber) throws -> LocalNode {
+        let node = try require(number)
+        switch node.kind {
+        case .file: return node
+        case .directory: throw Errno.isDirectory
+        case .symlink, .fifo, .socket, .characterDevice, .blockDevice: throw Errno.invalidArgument
+        }
+    }
+}

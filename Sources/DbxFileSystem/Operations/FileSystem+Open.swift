@@ -1,0 +1,50 @@
+package import DbxLocalStore
+import DbxModel
+package import DbxSystem
+
+extension FileSystem {
+    /// Opens a regular file; the kernel has checked that the caller may. With `truncate` it is cut to nothing first, which
+    /// takes the set-id bits of anybody's file but root's to keep.
+    package func open(_ number: InodeNumber, options: OpenOptions, by caller: Caller) throws(Errno) -> OpenedFile {
+        if options.contains(.truncate) {
+            try truncateAtOpen(number, by: caller)
+        } else {
+            _ = try inStore { store in try store.requireFile(number) }
+        }
+        return opened(number, options)
+    }
+
+    /// The last descriptor of the handle is gone.
+    package func release(_ handle: FileHandle) {
+        guard let open = handles.remove(handle) else { return }
+        let (wasLastWriter, removesOrphan) = nodes.closed(open.number, writing: open.isWriting)
+        if removesOrphan {
+            scheduleRemoval(of: open.number)
+        } else if wasLastWriter {
+            try? inStore { store in try store.releaseReservation(open.number) }
+            events.lastWriterClosed(open.number)
+        }
+    }
+
+    func opened(_ number: InodeNumber, _ options: OpenOptions) -> OpenedFile {
+        let isWriting = options.contains(.write)
+        let keepsCache = nodes.opened(number, writing: isWriting)
+        return OpenedFile(handle: handles.add(Handle(number, isWriting: isWriting)), keepsCache: keepsCache)
+    }
+
+    private func truncateAtOpen(_ number: InodeNumber, by caller: Caller) throws(Errno) {
+        let now = time.now()
+        try inStore { store in
+            let node = try store.requireFile(number)
+            let mode = node.attributes.mode.withoutSetID
+            try store.transaction {
+                try store.truncate(number, to: 0, now: now)
+                if caller.uid != 0, mode != node.attributes.mode {
+                    _ = try store.setAttributes(number, AttributeUpdate(mode: mode), now: now)
+                }
+            }
+        }
+        nodes.noteUnsynced(number)
+        changed()
+    }
+}

@@ -1,0 +1,151 @@
+import DbxLocalStore
+import DbxModel
+import DbxSystem
+import Synchronization
+
+/// One read on its way through fetching, checking and the disk, until its receiver has an answer.
+///
+/// Goes in rounds: plan; fetch what is missing, then plan again; else read on an input thread, and plan again should the
+/// places have been reused meanwhile. Guarded by its own mutex, held for moves only.
+final class ReadOperation: Sendable {
+    private struct State {
+        /// Nil once answered.
+        var receiver: (any ReadReceiver)?
+        /// Requests of this round, all of them to be cancelled when the read ends early.
+        var tokens: [FetchToken] = []
+        var outstanding = 0
+        /// Answers to requests of earlier rounds count for nothing.
+        var round = 0
+        var hasMadeRoom = false
+    }
+
+    private let fileSystem: FileSystem
+    private let open: Handle
+    private let offset: Int64
+    private let count: Int
+    private let deadline: Duration
+    private let state: Mutex<State>
+
+    init(
+        _ fileSystem: FileSystem, _ open: Handle, offset: Int64, count: Int, receiver: any ReadReceiver
+    ) {
+        self.fileSystem = fileSystem
+        self.open = open
+        self.offset = offset
+        self.count = count
+        deadline = fileSystem.time.monotonic() + fileSystem.limits.longestRead
+        state = Mutex(State(receiver: receiver))
+    }
+
+    /// The next round. Waits for nothing.
+    func advance() {
+        guard state.withLock({ $0.receiver != nil }) else { return }
+        guard fileSystem.time.monotonic() < deadline else { return fail(.timedOut) }
+        do throws(Errno) {
+            let plan = try fileSystem.plan(open.number, offset, count)
+            if !plan.missing.isEmpty { return fetch(plan.missing) }
+            let isAccepted = fileSystem.inputThreads.trySubmit { self.readFromDisk(plan) }
+            if !isAccepted { fail(.outOfMemory) }
+        } catch {
+            fail(error)
+        }
+    }
+
+    func cancel() { fail(.interrupted) }
+
+    // MARK: Fetching
+
+    private func fetch(_ missing: [BlockNumber]) {
+        let round = state.withLock { state in
+            state.tokens = []
+            state.outstanding = missing.count
+            state.round += 1
+            return state.round
+        }
+        for block in missing {
+            let token = fileSystem.blocks.fetch(block, priority: .demand) { result in self.fetched(result, round) }
+            let isOver = state.withLock { state in
+                state.tokens.append(token)
+                return state.receiver == nil
+            }
+            if isOver { return fileSystem.blocks.cancel(token) }
+        }
+    }
+
+    private func fetched(_ result: Result<Void, FetchFailure>, _ round: Int) {
+        guard state.withLock({ $0.round == round }) else { return }
+        switch result {
+        case .success:
+            let isComplete = state.withLock { state in
+                state.outstanding -= 1
+                return state.outstanding == 0
+            }
+            if isComplete { advance() }
+        case .failure(.local(.noSpace)):
+            makeRoom()
+        case .failure(let failure):
+            fail(failure.errno)
+        }
+    }
+
+    /// The cache is full of blocks that were given up but whose room waits for the next epoch: run one, once, and try
+    /// again.
+    private func makeRoom() {
+        let isFirst = state.withLock { state in
+            state.round += 1
+            defer { state.hasMadeRoom = true }
+            return !state.hasMadeRoom
+        }
+        guard isFirst else { return fail(.noSpace) }
+        fileSystem.keeper.noteChange()
+        fileSystem.keeper.request { _ in self.advance() }
+    }
+
+    // MARK: On an input thread
+
+    private func readFromDisk(_ plan: ReadPlan) {
+        guard state.withLock({ $0.receiver != nil }) else { return }
+        do throws(Errno) {
+            for block in plan.unverified where try !fileSystem.verify(block) { return advance() }
+            unsafe try ThreadBuffer.withBytes(plan.count) { buffer throws(Errno) in
+                unsafe try fill(buffer, plan)
+                guard fileSystem.isCurrent(plan) else { return advance() }
+                guard let receiver = take() else { return }
+                fileSystem.finish(plan, open, offset)
+                // Safe: the receiver uses the bytes only during the call.
+                unsafe receiver.receive(UnsafeRawBufferPointer(buffer).bytes)
+            }
+        } catch {
+            fail(error)
+        }
+    }
+
+    private func fill(_ buffer: UnsafeMutableRawBufferPointer, _ plan: ReadPlan) throws(Errno) {
+        var position = 0
+        for piece in plan.pieces {
+            let part = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[position..<position + piece.length])
+            position += piece.length
+            if let place = piece.place {
+                unsafe try fileSystem.shared.segments.read(into: part, at: place)
+            } else {
+                unsafe part.initializeMemory(as: UInt8.self, repeating: 0)
+            }
+        }
+    }
+
+    // MARK: The answer
+
+    private func take() -> (any ReadReceiver)? {
+        state.withLock { $0.receiver.take() }
+    }
+
+    private func fail(_ error: Errno) {
+        let (receiver, tokens) = state.withLock { state in
+            defer { state.tokens = [] }
+            return (state.receiver.take(), state.tokens)
+        }
+        guard let receiver else { return }
+        receiver.fail(error)
+        for token in tokens { fileSystem.blocks.cancel(token) }
+    }
+}

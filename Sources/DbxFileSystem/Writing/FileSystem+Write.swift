@@ -1,0 +1,75 @@
+package import DbxLocalStore
+import DbxModel
+package import DbxSystem
+import Synchronization
+
+extension FileSystem {
+    /// Writes to staging and returns the count; nil where staging has no room: the caller goes on with `writeWhenRoom`.
+    ///
+    /// Once this has returned, a killed daemon loses nothing of it; a power cut may, until an epoch covers it. That a
+    /// write clears set-id bits is the kernel's doing: it asks for the change of mode.
+    package func writeAtOnce(
+        _ bytes: RawSpan, to number: InodeNumber, at offset: Int64
+    ) throws(Errno) -> Int? {
+        let count = bytes.byteCount
+        guard offset >= 0 else { throw .invalidArgument }
+        guard offset <= ContentLimits.maximumFileBytes - Int64(count) else { throw .fileTooLarge }
+        try checkQuota()
+        let range: StagingRange
+        do {
+            range = try inStore { store in
+                _ = try store.requireFile(number)
+                return try store.reserveStaging(number, offset: offset, length: Int64(count))
+            }
+        } catch {
+            if error == .noSpace { return nil }
+            throw error
+        }
+        do {
+            try put(bytes, in: range)
+            let now = time.now()
+            try inStore { store in
+                try store.recordWrite(number, offset: offset, length: range.length, range: range, now: now)
+            }
+        } catch {
+            shared.withStore { $0.abandon(range) }
+            throw error
+        }
+        nodes.noteUnsynced(number)
+        changed()
+        return count
+    }
+
+    /// Writes a copy of the bytes as soon as uploads have made room, in order of arrival; ENOSPC when there is none in
+    /// time. `completion` is called once. The answer cancels the wait (EINTR).
+    package func writeWhenRoom(
+        _ bytes: [UInt8], to number: InodeNumber, at offset: Int64,
+        completion: @escaping @Sendable (Result<Int, Errno>) -> Void
+    ) -> Cancellation {
+        room.add(
+            WaitingWrite(number: number, offset: offset, bytes: bytes, completion: completion))
+    }
+
+    /// One attempt for the room queue; nil where there still is no room.
+    func writeOnce(_ write: WaitingWrite) throws(Errno) -> Int? {
+        unsafe try writeAtOnce(write.bytes.span.bytes, to: write.number, at: write.offset)
+    }
+
+    /// A quota known to be full refuses new bytes here, before they are staged.
+    func checkQuota() throws(Errno) {
+        if let quota = quota.withLock({ $0 }), quota.leftBytes == 0 { throw .quotaExceeded }
+    }
+
+    private func put(_ bytes: RawSpan, in range: StagingRange) throws(Errno) {
+        var failure: Errno?
+        // Safe: the buffer is lent for the call and holds `range.length` bytes.
+        unsafe bytes.withUnsafeBytes { buffer in
+            do throws(Errno) {
+                unsafe try shared.segments.write(buffer, at: range.location)
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure == .noSpace ? .noSpace : .ioError }
+    }
+}
