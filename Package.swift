@@ -116,6 +116,7 @@ let package = Package(
             "dbxfs-server", ["DbxServerHTTP", "DbxServerCore", "DbxModel", "DbxSystem", arguments]),
 
         // Tests.
+        .systemLibrary(name: "CTestShims", path: "Tests/Support/CTestShims"),
         .target(
             name: "DbxTestKit", dependencies: ["DbxModel"], path: "Tests/Support/DbxTestKit",
             swiftSettings: testing),
@@ -124,6 +125,7 @@ let package = Package(
         tests("DbxLocalStoreTests", ["DbxLocalStore", "DbxModel", "DbxSystem"]),
         tests("DbxSyncTests", ["DbxSync", "DbxLocalStore", "DbxModel", "DbxWire"]),
         tests("DbxTransferTests", ["DbxTransfer", "DbxClientAPI", "CurlHTTP", "DbxContent", "DbxModel", "DbxWire"]),
+        tests("FuseLowLevelTests", ["FuseLowLevel", "DbxModel", "CTestShims"]),
         tests("DbxFileSystemTests", ["DbxFileSystem", "DbxMount", "DbxLocalStore", "DbxModel", "DbxSystem", "FuseLowLevel"]),
         tests("ServerStoreTests", ["DbxServerStores", "DbxModel", "DbxSystem"]),
         tests(

@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <linux/stat.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -41,21 +43,27 @@ static inline void dbxfs_fuse_name_thread(const char *name) { prctl(PR_SET_NAME,
 
 // libfuse reports through one process-wide function that takes a va_list, which does not import. Its lines go to a
 // thread-local buffer while one is set on the thread, else nowhere.
-static __thread char *dbxfs_fuse_log_text;
-static __thread size_t dbxfs_fuse_log_capacity;
+struct dbxfs_fuse_log { char *text; size_t capacity; };
+
+// A variable outside a function is not emitted for Swift, and one inside is per object file: only FuseLog.swift uses it.
+static inline struct dbxfs_fuse_log *dbxfs_fuse_log_here(void) {
+    static __thread struct dbxfs_fuse_log log;
+    return &log;
+}
 
 static inline void dbxfs_fuse_append_log(enum fuse_log_level level, const char *format, va_list arguments) {
     (void)level;
-    if (dbxfs_fuse_log_text == NULL) return;
-    size_t used = strlen(dbxfs_fuse_log_text);
-    if (used + 1 >= dbxfs_fuse_log_capacity) return;
-    vsnprintf(dbxfs_fuse_log_text + used, dbxfs_fuse_log_capacity - used, format, arguments);
+    struct dbxfs_fuse_log *log = dbxfs_fuse_log_here();
+    if (log->text == NULL) return;
+    size_t used = strlen(log->text);
+    if (used + 1 < log->capacity) vsnprintf(log->text + used, log->capacity - used, format, arguments);
 }
 
 /// From now on libfuse's messages on this thread are appended to `text`, a C string; NULL drops them.
 static inline void dbxfs_fuse_capture_log(char *text, size_t capacity) {
-    dbxfs_fuse_log_text = text;
-    dbxfs_fuse_log_capacity = capacity;
+    struct dbxfs_fuse_log *log = dbxfs_fuse_log_here();
+    log->text = text;
+    log->capacity = capacity;
     fuse_set_log_func(dbxfs_fuse_append_log);
 }
 
@@ -67,4 +75,40 @@ static inline void dbxfs_fuse_describe(int code, char *text, size_t capacity) {
 /// pipe2(2) with O_CLOEXEC, whose prototype needs _GNU_SOURCE.
 static inline int dbxfs_fuse_pipe(int ends[2]) {
     return syscall(SYS_pipe2, ends, O_CLOEXEC) == 0 ? 0 : -errno;
+}
+
+/// socketpair(2) with SOCK_CLOEXEC, whose type is an enumeration in Swift.
+static inline int dbxfs_fuse_socket_pair(int ends[2]) {
+    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0 ? 0 : -errno;
+}
+
+/// The descriptor that fusermount3 sends over `socket`, close-on-exec, or -1 when it sent none. CMSG_* are macros.
+static inline int dbxfs_fuse_receive_descriptor(int socket) {
+    char byte;
+    struct iovec vector = { &byte, 1 };
+    union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control;
+    struct msghdr message;
+    memset(&message, 0, sizeof message);
+    memset(&control, 0, sizeof control);
+    message.msg_iov = &vector;
+    message.msg_iovlen = 1;
+    message.msg_control = &control;
+    message.msg_controllen = sizeof control;
+    ssize_t count;
+    do count = recvmsg(socket, &message, MSG_CMSG_CLOEXEC); while (count < 0 && errno == EINTR);
+    if (count <= 0) return -1;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (header == NULL || header->cmsg_type != SCM_RIGHTS) return -1;
+    int descriptor;
+    memcpy(&descriptor, CMSG_DATA(header), sizeof descriptor);
+    return descriptor;
+}
+
+/// The number of the connection under /sys/fs/fuse/connections that serves the mount at `path`, or -errno. It asks the
+/// file system nothing (AT_STATX_DONT_SYNC), because nobody may be serving it.
+static inline long dbxfs_fuse_connection_number(const char *path) {
+    struct statx value;
+    const int flags = 0x800 /* AT_NO_AUTOMOUNT */ | 0x4000 /* AT_STATX_DONT_SYNC */;
+    if (syscall(SYS_statx, -100 /* AT_FDCWD */, path, flags, STATX_TYPE, &value) != 0) return -errno;
+    return value.stx_dev_major == 0 ? (long)value.stx_dev_minor : -EINVAL;
 }

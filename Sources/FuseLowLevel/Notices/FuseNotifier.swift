@@ -90,8 +90,8 @@ package final class FuseNotifier: Sendable {
     /// How many notices the kernel took, and how many it refused for another reason than not knowing the inode.
     package var counts: (sent: UInt64, failed: UInt64) { queue.withLock { ($0.sent, $0.failed) } }
 
-    /// Drops what waits. The connection has been cut before, so no thread stays blocked in the kernel.
-    func stop() {
+    /// Drops what waits, and waits at most `seconds` for threads that are in the kernel.
+    func stop(seconds: Double) {
         queue.withLock { queue in
             queue.isStopped = true
             queue.chains = [:]
@@ -100,7 +100,7 @@ package final class FuseNotifier: Sendable {
             queue.readyStart = 0
         }
         queue.wakeAll()
-        _ = queue.wait { $0.threads == 0 ? true : nil }
+        _ = queue.wait(seconds: seconds) { $0.threads == 0 ? true : nil }
     }
 
     private func run() {

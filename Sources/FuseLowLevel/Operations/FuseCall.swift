@@ -23,6 +23,13 @@ internal import Glibc
         return FuseContext(uid: value.uid, gid: value.gid, pid: value.pid, umask: value.umask)
     }
 
+    /// The context of a request that may have to drop set-id bits.
+    var writingContext: FuseContext {
+        var context = context
+        context.clearsSetID = FuseThreadState.current.clearsSetID
+        return context
+    }
+
     /// To be called once per callback: the answer that is owed.
     func request() -> FuseRequest { unsafe FuseRequest(pointer, of: connection) }
 

@@ -7,12 +7,12 @@ extension FuseCallbacks {
             let call = unsafe FuseCall(request)
             unsafe call.operations.create(
                 bytes(name).span, in: FuseInode(rawValue: parent), mode: mode, flags: flags(info),
-                context: call.context, reply: call.reply())
+                context: call.writingContext, reply: call.reply())
         }
         unsafe table.open = { request, inode, info in
             let call = unsafe FuseCall(request)
             unsafe call.operations.open(
-                FuseInode(rawValue: inode), flags: flags(info), context: call.context, reply: call.reply())
+                FuseInode(rawValue: inode), flags: flags(info), context: call.writingContext, reply: call.reply())
         }
         unsafe table.read = { request, inode, size, offset, info in
             let call = unsafe FuseCall(request)
@@ -25,7 +25,7 @@ extension FuseCallbacks {
             let data = unsafe UnsafeRawBufferPointer(start: buffer, count: size)
             unsafe call.operations.write(
                 data.bytes, to: FuseInode(rawValue: inode), handle: openHandle(info), offset: Int64(offset),
-                flags: writeFlags(info), context: call.context, reply: call.reply())
+                flags: writeFlags(info), context: call.writingContext, reply: call.reply())
         }
         unsafe table.flush = { request, inode, info in
             let call = unsafe FuseCall(request)

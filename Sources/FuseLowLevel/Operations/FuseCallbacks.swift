@@ -38,7 +38,9 @@ enum FuseCallbacks {
         }
         unsafe table.forget_multi = { request, count, forgets in
             let call = unsafe FuseCall(request)
-            for unsafeforget in unsafe UnsafeBufferPointer(start: forgets, count: count) {
+            guard let forgets = unsafe forgets else { return call.endForget() }
+            for index in 0..<count {
+                let forget = unsafe forgets[index]
                 call.operations.forget(FuseInode(rawValue: forget.ino), lookups: forget.nlookup)
             }
             call.endForget()
@@ -56,7 +58,7 @@ enum FuseCallbacks {
             guard let attributes = unsafe attributes else { return call.request().fail(EINVAL) }
             let change = unsafe FuseAttributeChange(attributes, valid: valid, handle: handle(info))
             call.operations.setAttributes(
-                of: FuseInode(rawValue: inode), to: change, context: call.context, reply: call.reply())
+                of: FuseInode(rawValue: inode), to: change, context: call.writingContext, reply: call.reply())
         }
         unsafe table.access = { request, inode, mask in
             let call = unsafe FuseCall(request)

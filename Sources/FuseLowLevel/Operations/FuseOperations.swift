@@ -7,7 +7,7 @@
 package protocol FuseOperations: AnyObject, Sendable {
     /// The connection begins. Called once, before every other request.
     func initialize(_ connection: inout FuseConnectionInfo)
-    /// The connection has ended; no request follows, replies under way go nowhere.
+    /// The connection ends: no request follows. Replies that are owed are to be answered or dropped soon.
     func destroy()
 
     func lookup(_ name: Span<UInt8>, in parent: FuseInode, context: FuseContext, reply: consuming FuseReplyEntry)
@@ -113,8 +113,6 @@ package struct FuseWriteFlags: OptionSet, Hashable, Sendable {
 
     /// Written back from the page cache (mmap): context and handle may be another writer's.
     package static let fromPageCache = FuseWriteFlags(rawValue: 1)
-    /// The writer may not keep set-id bits: clear them (POSIX write(2)).
-    package static let clearSetID = FuseWriteFlags(rawValue: 4)
 }
 
 /// One side of a copy_file_range request.

@@ -5,9 +5,22 @@ extension FuseConnection {
     /// Mounts at `mountPoint`, with fusermount3's help where the caller is not root.
     func mount(at mountPoint: String) throws(FuseMountError) {
         try Self.check(mountPoint)
-        let (result, text) = FuseLog.capture { unsafe fuse_session_mount(session, mountPoint) }
-        guard result != 0 else { return }
-        throw Self.explain(text, mountPoint, options)
+        if geteuid() == 0 {
+            try attach(mountPoint, mountPoint)
+        } else {
+            let device = try FuseHelper.mount(mountPoint, options)
+            // libfuse takes a descriptor that is mounted already by this name, and owns it from here on.
+            try attach("/dev/fd/\(device)", mountPoint)
+        }
+        guard useOwnOutput() else {
+            _ = FuseUnmount.run(mountPoint, lazily: true)
+            throw FuseMountError(.failed, "libfuse refuses its input and output functions")
+        }
+    }
+
+    private func attach(_ place: String, _ mountPoint: String) throws(FuseMountError) {
+        let (result, text) = FuseLog.capture { unsafe fuse_session_mount(session, place) }
+        guard result == 0 else { throw FuseMountError.explaining(text, mountPoint, options) }
     }
 
     private static func check(_ mountPoint: String) throws(FuseMountError) {
@@ -27,32 +40,5 @@ extension FuseConnection {
         case let code:
             throw FuseMountError(.failed, "\(mountPoint): \(describe(code))")
         }
-    }
-
-    private static func explain(
-        _ text: String, _ mountPoint: String, _ options: FuseMountOptions
-    ) -> FuseMountError {
-        if unsafe access("/dev/fuse", R_OK | W_OK) != 0 {
-            return FuseMountError(.noDevice, "/dev/fuse: \(describe(errno)): is the kernel's fuse module loaded?")
-        }
-        if geteuid() != 0 && FuseHelper.path == nil {
-            return FuseMountError(.noHelper, "fusermount3 is not installed (Debian's package fuse3)")
-        }
-        let said = text.split(separator: "\n").joined(separator: "; ")
-        if options.allowOther && (geteuid() != 0 || said.contains("allow_other")) {
-            return FuseMountError(
-                .allowOtherDenied,
-                "allow_other needs the line user_allow_other in /etc/fuse.conf (\(said))")
-        }
-        return FuseMountError(.failed, "cannot mount on \(mountPoint): \(said.isEmpty ? "refused" : said)")
-    }
-}
-
-/// The text of an errno value.
-func describe(_ code: Int32) -> String {
-    unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { text in
-        unsafe dbxfs_fuse_describe(code, text.baseAddress, text.count)
-        let bytes = unsafe text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -12,7 +12,16 @@ extension FuseConnection {
             let count = unsafe fuse_session_receive_buf(session, &buffer)
             if count == -EINTR { continue }
             guard count > 0 else { break }
-            unsafe fuse_session_process_buf(session, &buffer)
+            // Safe: libfuse has put `count` bytes at `mem`.
+            let header = unsafe FuseProtocolHeader(UnsafeRawBufferPointer(start: buffer.mem, count: Int(count)))
+            state.clearsSetID = header.clearsSetID
+            if header.isInitialization {
+                state.offeredFlags = header.initializationFlags
+                unsafe fuse_session_process_buf(session, &buffer)
+                state.addedFlags = 0
+            } else {
+                unsafe fuse_session_process_buf(session, &buffer)
+            }
             state.runInterruptions()
         }
     }
@@ -25,7 +34,8 @@ extension FuseConnection {
         return unsafe poll(&device, 1, 0) != 1 || device.revents & Int16(POLLERR) == 0
     }
 
-    /// Cuts the connection to the kernel: what waits there ends with ENOTCONN, answers from now on go nowhere.
+    /// Lets go of the device: once no call is in it any more, what still waits for this mount ends with ENOTCONN.
+    /// Answers from now on go nowhere.
     ///
     /// The descriptor's number stays taken, by /dev/null, because answers may come from any thread later; libfuse
     /// closes it when the session is freed.

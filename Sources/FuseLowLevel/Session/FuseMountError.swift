@@ -1,3 +1,6 @@
+internal import CFuse3
+internal import Glibc
+
 /// Why a mount or unmount failed, with a text for people.
 package struct FuseMountError: Error, Hashable, Sendable, CustomStringConvertible {
     package enum Reason: Hashable, Sendable {
@@ -31,4 +34,31 @@ package struct FuseMountError: Error, Hashable, Sendable, CustomStringConvertibl
     }
 
     package var description: String { text }
+}
+
+extension FuseMountError {
+    /// From the `text` of libfuse or fusermount3 when a mount failed.
+    static func explaining(
+        _ text: String, _ mountPoint: String, _ options: FuseMountOptions
+    ) -> FuseMountError {
+        if unsafe access("/dev/fuse", R_OK | W_OK) != 0 {
+            return FuseMountError(.noDevice, "/dev/fuse: \(describe(errno)): is the kernel's fuse module loaded?")
+        }
+        let said = text.split(separator: "\n").joined(separator: "; ")
+        if options.allowOther && said.contains("allow_other") {
+            return FuseMountError(
+                .allowOtherDenied,
+                "allow_other needs the line user_allow_other in /etc/fuse.conf (\(said))")
+        }
+        return FuseMountError(.failed, "cannot mount on \(mountPoint): \(said.isEmpty ? "refused" : said)")
+    }
+}
+
+/// The text of an errno value.
+func describe(_ code: Int32) -> String {
+    unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { text in
+        unsafe dbxfs_fuse_describe(code, text.baseAddress, text.count)
+        let bytes = unsafe text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
 }

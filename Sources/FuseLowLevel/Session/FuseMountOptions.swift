@@ -19,13 +19,16 @@ package struct FuseMountOptions: Sendable {
     package init() {}
 
     /// As libfuse takes them: the program's name first.
-    var arguments: [String] {
+    var arguments: [String] { ["dbxfs", "-o", list] }
+
+    /// As libfuse and fusermount3 take them after -o.
+    var list: String {
         var options = ["fsname=\(escaped(source))", "subtype=\(escaped(subtype))", "nosuid", "nodev"]
         if allowOther { options.append("allow_other") }
         if defaultPermissions { options.append("default_permissions") }
         if readOnly { options.append("ro") }
         if noAccessTimes { options.append("noatime") }
-        return ["dbxfs", "-o", options.joined(separator: ",")]
+        return options.joined(separator: ",")
     }
 
     /// In an option list a comma separates and a backslash escapes.

@@ -102,11 +102,14 @@ package final class FuseSession: Sendable {
     }
 
     private func end() {
-        let isMounted = connection.isMounted
-        connection.disconnect()
-        if isMounted { _ = FuseUnmount.run(mountPoint, lazily: true) }
-        notifier.stop()
+        if connection.isMounted && FuseUnmount.abort(mountPoint) != .unmounted {
+            _ = FuseUnmount.run(mountPoint, lazily: true)
+        }
         connection.operations.destroy()
+        // Where the kernel cannot be told to abort, a notice may wait for a read that the file system still owes; it
+        // has been told to end, and the device stays open for its answers a while.
+        notifier.stop(seconds: 2)
+        connection.disconnect()
         workers.withLock { $0.hasEnded = true }
         workers.wakeAll()
     }

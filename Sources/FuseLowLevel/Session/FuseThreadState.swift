@@ -4,6 +4,12 @@ internal import Glibc
 /// What this module keeps per thread: the recycled reply buffer, and interruptions to run. Used by its thread only.
 @safe final class FuseThreadState {
     var interruptions: [FuseInterruption] = []
+    /// Of the request that this thread runs.
+    var clearsSetID = false
+    /// The protocol flags of the INIT request that this thread runs, else 0.
+    var offeredFlags: UInt32 = 0
+    /// What to add to the flags of its answer.
+    var addedFlags: UInt32 = 0
     private var memory: UnsafeMutableRawBufferPointer
 
     private init() { unsafe memory = UnsafeMutableRawBufferPointer(start: nil, count: 0) }

@@ -19,12 +19,16 @@ package struct FuseContext: Hashable, Sendable {
     /// The thread's id; 0 for requests that the kernel makes on its own.
     package var pid: Int32
     package var umask: UInt32
+    /// In write, setattr with a size, and open or create with O_TRUNC: the caller may not keep set-id bits. The file
+    /// system clears set-user-id, and set-group-id where the group may execute. Only with `clearsPrivileges`.
+    package var clearsSetID: Bool
 
-    package init(uid: UInt32, gid: UInt32, pid: Int32, umask: UInt32) {
+    package init(uid: UInt32, gid: UInt32, pid: Int32, umask: UInt32, clearsSetID: Bool = false) {
         self.uid = uid
         self.gid = gid
         self.pid = pid
         self.umask = umask
+        self.clearsSetID = clearsSetID
     }
 }
 
