@@ -1,0 +1,119 @@
+import DbxFileSystem
+import DbxLocalStore
+import DbxModel
+import DbxSystem
+import FuseLowLevel
+
+extension MountOperations {
+    func makeNode(
+        _ name: Span<UInt8>, in parent: FuseInode, mode: UInt32, rdev: UInt64, context: FuseContext,
+        reply: consuming FuseReplyEntry
+    ) {
+        count(.mknod)
+        do throws(Errno) {
+            guard let kind = NodeKind(fileType: mode), kind != .directory, kind != .symlink else {
+                throw .invalidArgument
+            }
+            let blueprint = NodeBlueprint(kind: kind, permissions: mode.permissions, rdev: rdev)
+            reply.succeed(try make(blueprint, name, parent, context))
+        } catch {
+            reply.fail(error.rawValue)
+        }
+    }
+
+    func makeDirectory(
+        _ name: Span<UInt8>, in parent: FuseInode, mode: UInt32, context: FuseContext, reply: consuming FuseReplyEntry
+    ) {
+        count(.mkdir)
+        do throws(Errno) {
+            let blueprint = NodeBlueprint(kind: .directory, permissions: mode.permissions)
+            reply.succeed(try make(blueprint, name, parent, context))
+        } catch {
+            reply.fail(error.rawValue)
+        }
+    }
+
+    func makeSymlink(
+        _ name: Span<UInt8>, in parent: FuseInode, target: Span<UInt8>, context: FuseContext,
+        reply: consuming FuseReplyEntry
+    ) {
+        count(.symlink)
+        do throws(Errno) {
+            reply.succeed(try make(.symlink(to: [UInt8](copying: target)), name, parent, context))
+        } catch {
+            reply.fail(error.rawValue)
+        }
+    }
+
+    private func make(
+        _ blueprint: NodeBlueprint, _ name: Span<UInt8>, _ parent: FuseInode, _ context: FuseContext
+    ) throws(Errno) -> FuseEntry {
+        FuseEntry(
+            try fileSystem.make(
+                blueprint, named: try Name(decoding: name), in: parent.number, by: Caller(context)))
+    }
+
+    func link(
+        _ inode: FuseInode, as name: Span<UInt8>, in parent: FuseInode, context: FuseContext,
+        reply: consuming FuseReplyEntry
+    ) {
+        count(.link)
+        do throws(Errno) {
+            let name = try Name(decoding: name)
+            reply.succeed(FuseEntry(try fileSystem.link(inode.number, as: name, in: parent.number)))
+        } catch {
+            reply.fail(error.rawValue)
+        }
+    }
+
+    func unlink(_ name: Span<UInt8>, in parent: FuseInode, context: FuseContext, reply: consuming FuseReplyNone) {
+        count(.unlink)
+        do throws(Errno) {
+            try fileSystem.unlink(try Name(decoding: name), in: parent.number)
+            reply.succeed()
+        } catch {
+            reply.fail(error.rawValue)
+        }
+    }
+
+    func removeDirectory(
+        _ name: Span<UInt8>, in parent: FuseInode, context: FuseContext, reply: consuming FuseReplyNone
+    ) {
+        count(.rmdir)
+        do throws(Errno) {
+            try fileSystem.removeDirectory(try Name(decoding: name), in: parent.number)
+            reply.succeed()
+        } catch {
+            reply.fail(error.rawValue)
+        }
+    }
+
+    func rename(
+        _ name: Span<UInt8>, in parent: FuseInode, to newName: Span<UInt8>, in newParent: FuseInode,
+        flags: FuseRenameFlags, context: FuseContext, reply: consuming FuseReplyNone
+    ) {
+        count(.rename)
+        let rename: Rename
+        do throws(Errno) {
+            rename = Rename(
+                try Name(decoding: name), in: parent.number, to: try Name(decoding: newName), in: newParent.number,
+                mode: try RenameMode(flags))
+            if try fileSystem.renameAtOnce(rename) { return reply.succeed() }
+        } catch {
+            return reply.fail(error.rawValue)
+        }
+        let box = FuseReplyBox(reply)
+        fileSystem.renameAfterFlush(rename) { result in box.finish(result) }
+    }
+}
+
+extension RenameMode {
+    init(_ flags: FuseRenameFlags) throws(Errno) {
+        switch flags {
+        case []: self = .replace
+        case .noReplace: self = .noReplace
+        case .exchange: self = .exchange
+        default: throw .invalidArgument
+        }
+    }
+}
