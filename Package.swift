@@ -127,7 +127,7 @@ let package = Package(
         tests("DbxTransferTests", ["DbxTransfer", "DbxClientAPI", "CurlHTTP", "DbxContent", "DbxModel", "DbxWire"]),
         tests("FuseLowLevelTests", ["FuseLowLevel", "DbxModel", "CTestShims"]),
         tests("DbxFileSystemTests", ["DbxFileSystem", "DbxMount", "DbxLocalStore", "DbxModel", "DbxSystem", "FuseLowLevel"]),
-        tests("ServerStoreTests", ["DbxServerStores", "DbxModel", "DbxSystem"]),
+        tests("ServerStoreTests", ["DbxServerStores", "DbxModel", crypto]),
         tests(
             "ServerCoreTests",
             ["DbxServerCore", "DbxServerStores", "DbxContent", "DbxModel", "DbxWire", "DbxSystem", crypto]),
