@@ -108,13 +108,16 @@ struct CommitTests {
         #expect(row.attributes.mode == 0o600)
     }
 
-    @Test("a tombstone's seq is the base of an entry that comes back")
+    @Test("an entry comes back on its tombstone's seq, or on 0 for who never saw the tombstone")
     func tombstoneBase() throws {
         let (_, seq) = try device.make(.file, "a")
         let removed = try device.commit([], [device.entry(device.root, "a", nil, base: seq)])
         let file = device.node(.file)
-        #expect(try device.refusal([file], [device.entry(device.root, "a", file.id)])?.kind == .conflict)
-        try device.commit([file], [device.entry(device.root, "a", file.id, base: removed.seq)])
+        #expect(try device.refusal([file], [device.entry(device.root, "a", file.id, base: seq)])?.kind == .conflict)
+        let back = try device.commit([file], [device.entry(device.root, "a", file.id, base: removed.seq)])
+        #expect(try device.refusal([device.node(.file)], [device.entry(device.root, "a", nil)])?.kind == .conflict)
+        try device.commit([], [device.entry(device.root, "a", nil, base: back.seq)])
+        try device.make(.file, "a")
         #expect(try device.names() == ["a"])
     }
 

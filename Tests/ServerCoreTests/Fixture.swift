@@ -74,7 +74,7 @@ final class TestDevice {
 
     @discardableResult
     func send(_ request: CommitRequest, digest: [UInt8]? = nil) throws -> CommitResult {
-        let body = try WireJSON.encode(request.entries) + request.id.bytes
+        let body = request.id.bytes + [UInt8(request.nodes.count), UInt8(request.entries.count)]
         return try server.commit(
             SubmittedCommit(
                 caller: caller, namespace: namespace, request: request,

@@ -34,7 +34,7 @@ final class PostgreSQLCluster {
 
     private let directory = TemporaryDirectory()
     private let binaries: String
-    private var data: String { directory.path + "/data" }
+    private var server: Process?
 
     init() throws {
         let root = "/usr/lib/postgresql"
@@ -44,12 +44,27 @@ final class PostgreSQLCluster {
         }
         binaries = "\(root)/\(newest)/bin"
         if getuid() == 0 { try check(Self.run(["chown", Self.user, directory.path])) }
+        let data = directory.path + "/data"
         try check(run("initdb", ["-D", data, "-A", "trust", "-U", "dbxfs", "-E", "UTF8", "--locale=C", "--no-sync"]))
-        let options = "-k \(directory.path) -c listen_addresses='' -c fsync=off"
-        try check(run("pg_ctl", ["-D", data, "-o", options, "-l", directory.path + "/log", "-w", "start"]))
+        // Not by pg_ctl: what it starts keeps open what `Process` waits for.
+        let arguments = ["-D", data, "-k", directory.path, "-c", "listen_addresses=", "-c", "fsync=off"]
+        server = try Self.start(command("postgres", arguments), log: directory.path + "/log")
+        try waitUntilReady()
     }
 
-    deinit { _ = try? run("pg_ctl", ["-D", data, "-m", "immediate", "-w", "stop"]) }
+    deinit {
+        server?.terminate()
+        server?.waitUntilExit()
+    }
+
+    private func waitUntilReady() throws {
+        for _ in 0..<300 where server?.isRunning == true {
+            if try run("pg_isready", ["-q", "-h", directory.path]).code == 0 { return }
+            Thread.sleep(forTimeInterval: 0.1)
+        }
+        let log = FileManager.default.contents(atPath: directory.path + "/log") ?? Data()
+        throw Failure(description: "PostgreSQL did not start: \(String(decoding: log, as: UTF8.self))")
+    }
 
     /// Runs a script up to its first error.
     func run(_ script: String) throws -> (code: Int32, output: String) {
@@ -63,29 +78,36 @@ final class PostgreSQLCluster {
 
     private static let user = getpwnam("postgres") != nil ? "postgres" : "nobody"
 
-    private func run(_ program: String, _ arguments: [String]) throws -> (code: Int32, output: String) {
+    private func command(_ program: String, _ arguments: [String]) -> [String] {
         let command = ["\(binaries)/\(program)"] + arguments
-        guard getuid() == 0 else { return try Self.run(command) }
-        return try Self.run(["setpriv", "--reuid=\(Self.user)", "--regid=\(Self.user)", "--clear-groups"] + command)
+        guard getuid() == 0 else { return command }
+        return ["setpriv", "--reuid=\(Self.user)", "--regid=\(Self.user)", "--clear-groups"] + command
+    }
+
+    private func run(_ program: String, _ arguments: [String]) throws -> (code: Int32, output: String) {
+        try Self.run(command(program, arguments))
     }
 
     private static func run(_ command: [String]) throws -> (code: Int32, output: String) {
-        // A file, no pipe: the server that pg_ctl starts would keep a pipe open.
         let log = TemporaryDirectory()
-        let path = log.path + "/output"
-        try Data().write(to: URL(fileURLWithPath: path))
+        let process = try start(command, log: log.path + "/output")
+        process.waitUntilExit()
+        let output = FileManager.default.contents(atPath: log.path + "/output") ?? Data()
+        return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+    }
+
+    private static func start(_ command: [String], log: String) throws -> Process {
+        try Data().write(to: URL(fileURLWithPath: log))
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = command
         process.currentDirectoryURL = URL(fileURLWithPath: "/")
         process.standardInput = FileHandle.nullDevice
-        let output = try #require(FileHandle(forWritingAtPath: path))
+        let output = try #require(FileHandle(forWritingAtPath: log))
         process.standardOutput = output
         process.standardError = output
         try process.run()
-        process.waitUntilExit()
-        let text = String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
-        return (process.terminationStatus, text)
+        return process
     }
 
     private func check(_ result: (code: Int32, output: String)) throws {

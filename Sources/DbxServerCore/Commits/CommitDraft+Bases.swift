@@ -13,7 +13,7 @@ extension CommitDraft {
         }
         for change in request.entries {
             let current = try entryBefore(EntryKey(change))
-            if current?.seq ?? .zero != change.base {
+            if !stands(change.base, current) {
                 entries.append(current.map(EntryRow.init) ?? .absent(change))
                 if let id = current?.node, let node = try node(id)?.before { nodes[id] = NodeRow(node) }
             }
@@ -24,6 +24,13 @@ extension CommitDraft {
                 kind: .conflict, detail: "What the change was based on has changed meanwhile.",
                 nodes: nodes.values.sorted { $0.id < $1.id }, entries: entries)
         }
+    }
+
+    /// Whether an entry is as the commit thinks. Who began to list after an entry had gone was never told of its
+    /// tombstone: for them there is no row, and so a base of 0 stands.
+    private func stands(_ base: Seq, _ current: EntryRecord?) -> Bool {
+        guard let current else { return base == .zero }
+        return base == current.seq || (base == .zero && current.node == nil)
     }
 
     /// The current row where the change's bases are not its seqs.

@@ -25,9 +25,11 @@ enum Base64URL {
         Data(bytes).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
     }
 
+    /// Only the one form that `encode` gives.
     static func decode(_ text: String) -> [UInt8]? {
         let standard = text.replacing("-", with: "+").replacing("_", with: "/")
         let padded = standard + String(repeating: "=", count: (4 - standard.utf8.count % 4) % 4)
-        return Data(base64Encoded: padded).map { Array($0) }
+        guard let data = Data(base64Encoded: padded), encode(Array(data)) == text else { return nil }
+        return Array(data)
     }
 }
