@@ -1,0 +1,141 @@
+package import DbxClientAPI
+package import DbxModel
+import DbxSystem
+
+/// Whether the server can be reached: fed by every request as it goes, judged by a thread of its own that asks for the
+/// server's health when something looks wrong and, while it is away, again and again.
+///
+/// A request that fails or is silent for two seconds raises a suspicion; a health request of at most three seconds
+/// settles it. So the server is known to be away after five. Sendable: guarded by its monitor, which is held during no
+/// request and no listener.
+package final class Connectivity: APIObserver {
+    private struct State: Sendable {
+        var status: ConnectionStatus
+        var isSuspect = false
+        /// Ask at once instead of after the delay.
+        var isKicked = false
+        var isStopped = false
+        var requests: Int64 = 0
+        var listeners: [@Sendable (ConnectionStatus.State) -> Void] = []
+    }
+
+    private let state: Monitor<State>
+    private let time: any TimeSource
+    private let entropy: any Entropy
+
+    package init(time: any TimeSource, entropy: any Entropy) {
+        self.time = time
+        self.entropy = entropy
+        state = Monitor(State(status: ConnectionStatus(state: .connecting, since: time.now())))
+    }
+
+    package var status: ConnectionStatus { state.withLock { $0.status } }
+    package var isConnected: Bool { status.state == .connected }
+    package var requestCount: Int64 { state.withLock { $0.requests } }
+
+    /// Called on whatever thread notices a change, with no lock held; must not wait.
+    package func onChange(_ listener: @escaping @Sendable (ConnectionStatus.State) -> Void) {
+        state.withLock { $0.listeners.append(listener) }
+    }
+
+    /// The network may be back: ask now.
+    package func kick() { state.update { $0.isKicked = true } }
+
+    package func stop() { state.update { $0.isStopped = true } }
+
+    // MARK: Observations
+
+    package func requestWillBeSent() { state.withLock { $0.requests += 1 } }
+
+    package func serverIsSilent() { suspect() }
+
+    package func serverAnswered() {
+        // Called for every request: the common case ends here.
+        guard state.withLock({ $0.status.state == .connecting || $0.status.state == .offline }) else { return }
+        change(to: .connected)
+    }
+
+    package func requestFailed(_ error: APIError) {
+        switch error.meaning {
+        case .away: suspect()
+        case .loggedOut: refuse(error)
+        case .busy, .refused, .cancelled: break
+        }
+    }
+
+    private func suspect() {
+        state.update { state in
+            if state.status.state == .connected { state.isSuspect = true }
+        }
+    }
+
+    private func refuse(_ error: APIError) {
+        change(
+            to: .refused,
+            detail: "\(error). This device was logged out: run “dbxfs login”, then “dbxfs umount” and “dbxfs mount”.")
+    }
+
+    private func change(to next: ConnectionStatus.State, detail: String? = nil) {
+        let listeners = state.update { state -> [@Sendable (ConnectionStatus.State) -> Void] in
+            let isNew = state.status.state != next
+            if isNew || state.status.detail != detail {
+                state.status = ConnectionStatus(
+                    state: next, since: isNew ? time.now() : state.status.since, detail: detail)
+            }
+            state.isSuspect = false
+            return isNew ? state.listeners : []
+        }
+        for listener in listeners { listener(next) }
+    }
+
+    // MARK: The judging thread
+
+    private enum Task {
+        case ask, stop
+    }
+
+    /// Runs until `stop`. `api` reports to this object.
+    package func run(asking api: any DbxAPI) {
+        var retry = RetryPolicy(first: .milliseconds(500), longest: .seconds(30))
+        while case .ask = nextTask(&retry) {
+            do throws(APIError) {
+                if status.state == .refused {
+                    _ = try api.session(cancel: nil)
+                } else {
+                    try api.health(cancel: nil)
+                }
+                retry.succeeded()
+                change(to: .connected)
+            } catch {
+                if error.meaning == .away { change(to: .offline, detail: Self.explanation(error)) }
+            }
+        }
+    }
+
+    /// Waits for a reason to ask. While the server is away there is always one in the end.
+    private func nextTask(_ retry: inout RetryPolicy) -> Task {
+        var delay: Duration?
+        switch status.state {
+        case .connected, .connecting: break
+        case .offline: delay = retry.delayAfterFailure(random: entropy.next())
+        case .refused: delay = .seconds(300)
+        }
+        let task = state.wait(timeout: delay) { state -> Task? in
+            if state.isStopped { return .stop }
+            if state.isSuspect || state.isKicked || state.status.state == .connecting {
+                state.isSuspect = false
+                state.isKicked = false
+                return .ask
+            }
+            // Another request found the server again: the delay is void.
+            return nil
+        }
+        return task ?? .ask
+    }
+
+    private static func explanation(_ error: APIError) -> String {
+        error.isUntrusted
+            ? "the server's certificate is not the trusted one (\(error)); if it was renewed, run “dbxfs login” again"
+            : "the server does not answer (\(error))"
+    }
+}
