@@ -70,7 +70,8 @@ struct FetchQueue<Key: Hashable & Sendable, Waiter: Sendable>: Sendable {
     }
 
     /// Puts the key back for another try; false when its time is up.
-    mutating func retryLater(_ key: Key, retryAfter: Duration?, hasBudget: Bool, random: UInt64, now: Duration) -> Bool {
+    mutating func retryLater(_ key: Key, retryAfter: Duration?, hasBudget: Bool, random: UInt64, now: Duration) -> Bool
+    {
         guard var item = items[key] else { return true }
         var delay = item.retry.delayAfterFailure(retryAfter: retryAfter, random: random)
         if !hasBudget { delay = max(delay, .seconds(5)) }

@@ -1,0 +1,80 @@
+import CurlHTTP
+import DbxClientAPI
+import DbxContent
+import DbxLocalStore
+import DbxModel
+import DbxWire
+
+/// One try to bring one block into the cache.
+struct BlockDownload: Sendable {
+    enum Outcome: Sendable {
+        case stored
+        /// Ended by its token.
+        case stopped
+        case mayWorkLater(retryAfter: Duration?, FetchFailure)
+        case failed(FetchFailure)
+    }
+
+    let api: any DbxAPI
+    let namespace: NamespaceID
+    let shared: SharedStore
+    let keys: KeyringBox
+    let meter: TransferMeter
+
+    func isCached(_ block: BlockNumber) -> Bool { shared.withStore { $0.cached(block) != nil } }
+
+    func fetch(_ number: BlockNumber, opener: BlockOpener, cancel: CancelToken) -> Outcome {
+        if isCached(number) { return .stored }
+        do throws(FetchFailure) {
+            let access = try access(to: number)
+            let stored: [UInt8]
+            do throws(APIError) {
+                stored = try api.block(
+                    access.id, in: namespace, storedBytes: Int64(access.layout.storedBytes), cancel: cancel)
+            } catch {
+                return Self.outcome(of: error)
+            }
+            meter.countFetched(bytes: stored.count)
+            guard let plain = try? opener.open(stored, access) else {
+                // Damaged on the way or in the store: another try may bring it whole.
+                return .mayWorkLater(retryAfter: nil, .missing)
+            }
+            try put(number, plain)
+            return .stored
+        } catch {
+            return .failed(error)
+        }
+    }
+
+    private func access(to number: BlockNumber) throws(FetchFailure) -> BlockAccess {
+        let block: AgreedBlock?
+        do throws(StoreError) {
+            block = try shared.withStore { store throws(StoreError) in try store.block(number) }
+        } catch {
+            throw .local(error)
+        }
+        guard let block else { throw .local(.notFound) }
+        do throws(KeyringError) {
+            return try keys.keyring.open(block.wireWrap, of: block.id)
+        } catch {
+            throw .refused("the keys of this account do not open block \(block.id) (\(error))")
+        }
+    }
+
+    private func put(_ number: BlockNumber, _ plain: [UInt8]) throws(FetchFailure) {
+        do throws(StoreError) {
+            try CacheWriter(shared: shared).put(number, plain)
+        } catch {
+            throw .local(error)
+        }
+    }
+
+    private static func outcome(of error: APIError) -> Outcome {
+        switch error.meaning {
+        case .cancelled: .stopped
+        case .away, .busy: .mayWorkLater(retryAfter: error.retryAfter, .timedOut)
+        case .loggedOut: .failed(.refused(error.description))
+        case .refused: .failed(error.problem?.kind == .notFound ? .missing : .refused(error.description))
+        }
+    }
+}

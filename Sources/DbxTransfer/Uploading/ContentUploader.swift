@@ -1,0 +1,172 @@
+package import CurlHTTP
+package import DbxClientAPI
+import DbxContent
+package import DbxLocalStore
+package import DbxModel
+package import DbxSystem
+import DbxWire
+
+/// Sends a file's content: cuts what the server lacks into blocks, has them uploaded in parallel, and works out the new
+/// extents.
+///
+/// Sendable. `upload` blocks the calling thread; several files may be on their way at once. The block threads are shared
+/// by all of them, and at most `maximumBlocks` blocks are in memory however large the files are.
+package final class ContentUploader: Sendable {
+    private let blocks: BlockUploader
+    private let shared: SharedStore
+    private let threads: ThreadPool
+    /// Blocks that may still be taken into memory.
+    private let room: Monitor<Int>
+
+    private static let maximumBlocks = 8
+
+    package init(
+        api: any DbxAPI, namespace: NamespaceID, shared: SharedStore, keys: KeyringBox, meter: TransferMeter,
+        entropy: any Entropy, threads count: Int = 4
+    ) throws(Errno) {
+        blocks = BlockUploader(
+            api: api, namespace: namespace, shared: shared, keys: keys, meter: meter, entropy: entropy)
+        self.shared = shared
+        threads = try ThreadPool(name: "dbxfs-upload", threads: count)
+        room = Monitor(Self.maximumBlocks)
+    }
+
+    /// After every `upload` has been cancelled.
+    package func shutdown() {
+        blocks.stop()
+        threads.shutdown()
+    }
+
+    /// The server says that it does not have these blocks.
+    package func doubt(_ missing: [BlockID]) { blocks.doubt(missing) }
+
+    /// Returns when the server has every block of the snapshot, whose bytes must stay until then.
+    package func upload(_ snapshot: UploadSnapshot, cancel: CancelToken) throws(UploadFailure) -> ContentUpload {
+        var reader = SnapshotReader(snapshot, segments: shared.segments)
+        var source = BlockSource(reader.plan)
+        let outcomes = Monitor(Outcomes())
+        var next = try nextBlock(&source, &reader)
+        var index = 0
+        while let block = next, !outcomes.withLock({ $0.hasFailed }), !cancel.isCancelled {
+            takeRoom()
+            // The last block, and so every small file, needs no other thread.
+            next = try nextBlockOrSettle(&source, &reader, outcomes)
+            start(block, at: index, alone: next == nil, outcomes, cancel)
+            index += 1
+        }
+        let made = try wait(for: outcomes)
+        if cancel.isCancelled { throw .cancelled }
+        return try result(snapshot, made, contentHash: reader.finishHash())
+    }
+
+    // MARK: Blocks
+
+    /// What has become of the blocks of one file.
+    private struct Outcomes: Sendable {
+        var outstanding = 0
+        var made: [Int: (planned: PlannedBlock, block: CommittedBlock)] = [:]
+        var failure: UploadFailure?
+        var hasFailed: Bool { failure != nil }
+    }
+
+    private func nextBlock(
+        _ source: inout BlockSource, _ reader: inout SnapshotReader
+    ) throws(UploadFailure) -> BlockSource.Block? {
+        do throws(Errno) {
+            return try source.next { range throws(Errno) in try reader.read(range) }
+        } catch {
+            throw .local(.io(error))
+        }
+    }
+
+    /// The same while blocks are under way: they end before a failure leaves.
+    private func nextBlockOrSettle(
+        _ source: inout BlockSource, _ reader: inout SnapshotReader, _ outcomes: Monitor<Outcomes>
+    ) throws(UploadFailure) -> BlockSource.Block? {
+        do throws(UploadFailure) {
+            return try nextBlock(&source, &reader)
+        } catch {
+            giveRoom()
+            _ = try wait(for: outcomes)
+            throw error
+        }
+    }
+
+    private func start(
+        _ block: BlockSource.Block, at index: Int, alone: Bool, _ outcomes: Monitor<Outcomes>,
+        _ cancel: CancelToken
+    ) {
+        outcomes.update { $0.outstanding += 1 }
+        let job: @Sendable () -> Void = { [self] in
+            let result = Result { () throws(UploadFailure) in try blocks.upload(block.bytes, cancel: cancel) }
+            giveRoom()
+            outcomes.update { outcomes in
+                outcomes.outstanding -= 1
+                switch result {
+                case .success(let made): outcomes.made[index] = (block.planned, made)
+                case .failure(let failure): outcomes.failure = outcomes.failure ?? failure
+                }
+            }
+        }
+        if alone || !threads.submit(.background, job) { job() }
+    }
+
+    private func wait(
+        for outcomes: Monitor<Outcomes>
+    ) throws(UploadFailure) -> [(planned: PlannedBlock, block: CommittedBlock)] {
+        let settled = outcomes.wait { $0.outstanding == 0 ? $0 : nil }
+        if let failure = settled?.failure { throw failure }
+        return (settled?.made ?? [:]).sorted { $0.key < $1.key }.map(\.value)
+    }
+
+    private func takeRoom() {
+        _ = room.wait { room -> Bool? in
+            guard room > 0 else { return nil }
+            room -= 1
+            return true
+        }
+    }
+
+    private func giveRoom() { room.update { $0 += 1 } }
+
+    // MARK: Result
+
+    private func result(
+        _ snapshot: UploadSnapshot, _ made: [(planned: PlannedBlock, block: CommittedBlock)], contentHash: [UInt8]?
+    ) throws(UploadFailure) -> ContentUpload {
+        let kept = try keptExtents(of: snapshot)
+        var list: ExtentList
+        do throws(ExtentError) {
+            list = try ExtentList(validating: kept)
+        } catch {
+            throw .local(.corrupt("the extents of a file (\(error))"))
+        }
+        var committed: [BlockID: CommittedBlock] = [:]
+        for (planned, block) in made {
+            for extent in planned.extents(in: block.id) { list.replace(extent.range, with: [extent]) }
+            committed[block.id] = block
+        }
+        return ContentUpload(
+            segments: snapshot.dirtyStretches.map { SegmentChange(index: $0, extents: list.segment($0)) },
+            blocks: committed.values.sorted { $0.id < $1.id }, contentHash: contentHash)
+    }
+
+    /// What stands in blocks already, by their names.
+    private func keptExtents(of snapshot: UploadSnapshot) throws(UploadFailure) -> [Extent] {
+        do throws(StoreError) {
+            return try shared.withStore { store throws(StoreError) in
+                var ids: [BlockNumber: BlockID] = [:]
+                var kept: [Extent] = []
+                for extent in snapshot.extents {
+                    guard case .block(let number, let offset) = extent.source else { continue }
+                    if ids[number] == nil { ids[number] = try store.block(number)?.id }
+                    guard let id = ids[number] else { throw .corrupt("a file refers to an unknown block") }
+                    kept.append(Extent(offset: extent.offset, length: extent.length, block: id, blockOffset: offset))
+                }
+                return kept
+            }
+        } catch {
+            throw .local(error)
+        }
+    }
+}

@@ -1,0 +1,82 @@
+import DbxContent
+import DbxLocalStore
+import DbxModel
+import DbxSystem
+
+/// Reads the staging bytes of a snapshot, in whatever order the blocks want them, and hashes the content as a whole
+/// where it is read from front to back. Owned by one thread.
+struct SnapshotReader {
+    let plan: UploadPlan
+    private let staging: [LocalExtent]
+    private let segments: SegmentFiles
+    private let size: Int64
+    private var hash: ContentHash?
+    private var hashedTo: Int64 = 0
+
+    init(_ snapshot: UploadSnapshot, segments: SegmentFiles) {
+        staging = snapshot.extents.filter(\.isStaging)
+        plan = UploadPlan(runs: staging.map(\.range), isNewStream: snapshot.isNewStream)
+        self.segments = segments
+        size = snapshot.size
+        // All that the file has is read, and in order, when nothing of it stands in blocks.
+        let coversFile = snapshot.contentBase == .zero || Self.covers(snapshot)
+        hash = snapshot.isNewStream && coversFile ? ContentHash() : nil
+    }
+
+    private static func covers(_ snapshot: UploadSnapshot) -> Bool {
+        guard snapshot.size > 0 else { return true }
+        let last = ContentLimits.segmentIndex(of: snapshot.size - 1)
+        return snapshot.dirtyStretches.filter { $0 <= last }.count == last + 1
+    }
+
+    /// The bytes of `range`, all of which is staging.
+    mutating func read(_ range: Range<Int64>) throws(Errno) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var position = range.lowerBound
+        var index = firstExtent(endingAfter: position)
+        while position < range.upperBound {
+            guard index < staging.count, staging[index].offset <= position,
+                case .staging(let location, _) = staging[index].source
+            else { throw .ioError }
+            let extent = staging[index]
+            let end = min(extent.end, range.upperBound)
+            let part = try segments.read(
+                count: Int(end - position), at: location.advanced(by: position - extent.offset))
+            bytes = bytes.isEmpty ? part : bytes + part
+            position = end
+            index += 1
+        }
+        extendHash(range, bytes)
+        return bytes
+    }
+
+    /// The first extent whose end lies behind `offset`.
+    private func firstExtent(endingAfter offset: Int64) -> Int {
+        var low = 0
+        var high = staging.count
+        while low < high {
+            let middle = (low + high) / 2
+            if staging[middle].end > offset { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+
+    // MARK: Hash
+
+    private mutating func extendHash(_ range: Range<Int64>, _ bytes: [UInt8]) {
+        guard hash != nil else { return }
+        guard range.lowerBound >= hashedTo, range.upperBound <= size else {
+            hash = nil
+            return
+        }
+        hash?.updateWithZeros(range.lowerBound - hashedTo)
+        hash?.update(bytes.span)
+        hashedTo = range.upperBound
+    }
+
+    /// Nil where the content was not read as a whole.
+    mutating func finishHash() -> [UInt8]? {
+        hash?.updateWithZeros(size - hashedTo)
+        return hash?.finalize()
+    }
+}
