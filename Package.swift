@@ -90,7 +90,7 @@ let package = Package(
                 "DbxModel", "DbxWire", "DbxSystem", "DbxContent", "DbxLocalStore", "DbxClientAPI", "CurlHTTP",
                 "DbxSync", "DbxTransfer", "DbxFileSystem", "DbxMount", crypto, logging,
             ]),
-        program("dbxfs", ["DbxClient", "DbxModel", "DbxWire", arguments, logging]),
+        program("dbxfs", ["DbxClient", "DbxClientAPI", "DbxModel", "DbxSystem", "DbxWire", arguments, logging]),
 
         // The server.
         module("DbxServerStores", ["DbxModel", "DbxSystem", grdb, grdbSQLite, crypto]),

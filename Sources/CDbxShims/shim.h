@@ -59,3 +59,14 @@ static inline unsigned dbxfs_crc32c(unsigned crc, const void *bytes, unsigned lo
 #endif
     return ~dbxfs_crc32c_portable(~crc, (const unsigned char *)bytes, count);
 }
+
+/// pipe2(2), as above.
+static inline int dbxfs_pipe(int ends[2], int flags) {
+    return syscall(SYS_pipe2, ends, flags) == 0 ? 0 : -errno;
+}
+
+/// accept4(2) without the peer's address, as above.
+static inline int dbxfs_accept(int listener, int flags) {
+    long n = syscall(SYS_accept4, listener, 0L, 0L, flags);
+    return n >= 0 ? (int)n : -errno;
+}

@@ -1,3 +1,4 @@
+import DbxModel
 import ArgumentParser
 import DbxServerCore
 import DbxServerHTTP

@@ -1,3 +1,4 @@
+import DbxSystem
 import ArgumentParser
 import DbxServerCore
 import DbxServerHTTP

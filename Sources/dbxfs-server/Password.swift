@@ -1,3 +1,4 @@
+import DbxSystem
 import DbxServerHTTP
 import Glibc
 

@@ -70,18 +70,16 @@ package struct ConnectionStatus: Hashable, Sendable, Codable {
 
 /// What the server does not have yet.
 package struct PendingStatus: Hashable, Sendable, Codable {
-    /// Nodes and names whose state here is newer.
-    package var changes: Int64
-    /// Files with content still to go up.
+    /// Files, folders and names whose state here is newer.
     package var files: Int64
+    /// Content still to go up.
     package var bytes: Int64
     /// When the oldest of them changed; nil when nothing is pending.
     package var oldest: Timestamp?
 
-    package var isEmpty: Bool { changes == 0 && files == 0 }
+    package var isEmpty: Bool { files == 0 && bytes == 0 }
 
-    package init(changes: Int64, files: Int64, bytes: Int64, oldest: Timestamp?) {
-        self.changes = changes
+    package init(files: Int64, bytes: Int64, oldest: Timestamp?) {
         self.files = files
         self.bytes = bytes
         self.oldest = oldest

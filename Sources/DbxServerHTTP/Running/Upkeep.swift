@@ -1,3 +1,4 @@
+import DbxSystem
 import DbxServerCore
 import Logging
 import ServiceLifecycle

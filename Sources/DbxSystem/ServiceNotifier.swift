@@ -1,9 +1,9 @@
 import Glibc
 
-/// Tells systemd how the server is (sd_notify(3)): one datagram to the socket that `Type=notify` names. Without that
+/// Tells systemd how the service is (sd_notify(3)): one datagram to the socket that `Type=notify` names. Without that
 /// variable, or when the socket cannot be reached, it says nothing.
-enum ServiceNotifier {
-    static func notify(_ state: String) {
+package enum ServiceNotifier {
+    package static func notify(_ state: String) {
         guard let variable = unsafe getenv("NOTIFY_SOCKET") else { return }
         let path = unsafe Array(String(cString: variable).utf8)
         var address = sockaddr_un()

@@ -1,0 +1,135 @@
+import DbxSystem
+import Foundation
+
+/// The directory a profile is mounted on: checks before, detaching after. Never looks into a mounted directory, whose
+/// daemon may be gone or busy.
+package enum MountPoint {
+    /// The absolute path without symbolic links in its parents.
+    package static func resolve(_ path: String) -> String {
+        let absolute =
+            path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+        let url = URL(fileURLWithPath: absolute).standardizedFileURL
+        let parent = url.deletingLastPathComponent().resolvingSymlinksInPath().path
+        return parent == "/" ? "/" + url.lastPathComponent : parent + "/" + url.lastPathComponent
+    }
+
+    /// Throws `.mountPoint` unless `path` is an empty directory of ours that nothing is mounted on. What a daemon that
+    /// was killed has left mounted is detached first.
+    package static func prepare(_ path: String) throws(ClientFailure) {
+        if let mount = MountTable.current().last(where: { $0.mountPoint == path }) {
+            guard mount.type == "fuse.dbxfs", !hasDaemon(path) else {
+                throw ClientFailure(
+                    .mountPoint, "Something is already mounted at \(path) (\(mount.type))",
+                    remedy: "Choose another directory, or unmount it first: dbxfs umount \(path)")
+            }
+            try detach(path, lazily: true)
+        }
+        guard Paths.exists(path) else {
+            throw ClientFailure(
+                .mountPoint, "The mount point \(path) does not exist", remedy: "Run: mkdir -p \(path)")
+        }
+        guard Paths.isDirectory(path) else {
+            throw ClientFailure(
+                .mountPoint, "The mount point \(path) is not a directory", remedy: "Choose an empty directory.")
+        }
+        let names: [String]
+        do {
+            names = try FileManager.default.contentsOfDirectory(atPath: path)
+        } catch {
+            throw ClientFailure(
+                .mountPoint, "Cannot read the mount point \(path): \(error.localizedDescription)",
+                remedy: "Choose an empty directory that belongs to you.")
+        }
+        guard names.isEmpty else {
+            throw ClientFailure(
+                .mountPoint, "The mount point \(path) is not empty: the mount would hide what is in it",
+                remedy: "Choose an empty directory, or move the \(names.count) entries away first.")
+        }
+        guard FileManager.default.isWritableFile(atPath: path) else {
+            throw ClientFailure(
+                .mountPoint, "The mount point \(path) does not belong to you",
+                remedy: "Choose an empty directory that you may write to.")
+        }
+    }
+
+    /// Whether a dbxfs mount stands at `path`, alive or not.
+    package static func isMounted(_ path: String) -> Bool {
+        MountTable.current().contains { $0.mountPoint == path && $0.type == "fuse.dbxfs" }
+    }
+
+    /// Takes the mount away. Without `lazily` it throws `.busy` while a program has something open in it.
+    package static func detach(_ path: String, lazily: Bool = false) throws(ClientFailure) {
+        let outcome: (code: Int32, output: String)
+        do {
+            outcome = try ChildProcess.run("fusermount3", ["-u"] + (lazily ? ["-z"] : []) + ["--", path])
+        } catch {
+            throw ClientFailure(
+                .failed, "Cannot run fusermount3: \(error)", remedy: "Install it: sudo apt install fuse3")
+        }
+        guard outcome.code != 0, isMounted(path) else { return }
+        if outcome.output.localizedCaseInsensitiveContains("busy") {
+            throw ClientFailure(
+                .busy, "\(path) is in use",
+                remedy: "Close the programs that use it (“fuser -vm \(path)” lists them) and try again.")
+        }
+        throw ClientFailure(
+            .failed, "Cannot unmount \(path): \(outcome.output.trimmingCharacters(in: .whitespacesAndNewlines))",
+            remedy: "Run as the user who mounted it: dbxfs umount \(path)")
+    }
+
+    /// Other users may enter only where the administrator allows it; root may always.
+    package static func checkAllowOther() throws(ClientFailure) {
+        if geteuid() == 0 { return }
+        let lines = ((try? String(contentsOfFile: "/etc/fuse.conf", encoding: .utf8)) ?? "").split(separator: "\n")
+        guard lines.contains(where: { $0.trimmingCharacters(in: .whitespaces) == "user_allow_other" }) else {
+            throw ClientFailure(
+                .usage, "--allow-other is not allowed on this machine",
+                remedy: "Add the line “user_allow_other” to /etc/fuse.conf (as root), or leave the option out.")
+        }
+    }
+
+    private static func hasDaemon(_ path: String) -> Bool {
+        guard let directories = try? BaseDirectories() else { return false }
+        return Profile.all(in: directories).contains { ProfileLock.holder(of: $0)?.mountPoint == path }
+    }
+}
+
+/// The mounts of this process's namespace, from `/proc/self/mountinfo` (proc_pid_mountinfo(5)). Values.
+package struct MountTable: Sendable {
+    package struct Entry: Hashable, Sendable {
+        package var mountPoint: String
+        package var type: String
+    }
+
+    package static func current() -> [Entry] {
+        guard let data = FileManager.default.contents(atPath: "/proc/self/mountinfo") else { return [] }
+        return parse(String(decoding: data, as: UTF8.self))
+    }
+
+    static func parse(_ text: String) -> [Entry] {
+        text.split(separator: "\n").compactMap { line in
+            let fields = line.split(separator: " ")
+            guard let separator = fields.firstIndex(of: "-"), fields.count > separator + 1, separator > 4 else {
+                return nil
+            }
+            return Entry(mountPoint: unescape(fields[4]), type: String(fields[separator + 1]))
+        }
+    }
+
+    /// Space, tab, newline and backslash come as three octal digits.
+    private static func unescape(_ field: Substring) -> String {
+        var bytes: [UInt8] = []
+        var rest = Array(field.utf8)[...]
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "\\"), rest.count >= 3,
+                let code = UInt8(String(decoding: rest.prefix(3), as: UTF8.self), radix: 8)
+            {
+                bytes.append(code)
+                rest = rest.dropFirst(3)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
