@@ -123,7 +123,9 @@ let package = Package(
         tests("DbxModelTests", ["DbxModel", "DbxWire"]),
         tests("DbxContentTests", ["DbxContent", "DbxModel", "DbxWire", "Zstd"]),
         tests("DbxLocalStoreTests", ["DbxLocalStore", "DbxModel", "DbxSystem"]),
-        tests("DbxSyncTests", ["DbxSync", "DbxLocalStore", "DbxModel", "DbxWire"]),
+        tests(
+            "DbxSyncTests",
+            ["DbxSync", "DbxLocalStore", "DbxModel", "DbxWire", "DbxContent", "DbxServerCore", "DbxSystem", crypto]),
         tests("DbxTransferTests", ["DbxTransfer", "DbxClientAPI", "CurlHTTP", "DbxContent", "DbxModel", "DbxWire"]),
         tests("FuseLowLevelTests", ["FuseLowLevel", "DbxModel", "CTestShims"]),
         tests("DbxFileSystemTests", ["DbxFileSystem", "DbxMount", "DbxLocalStore", "DbxModel", "DbxSystem", "FuseLowLevel"]),

@@ -1,0 +1,121 @@
+import DbxLocalStore
+import DbxModel
+import DbxSync
+import DbxTestKit
+import Testing
+
+/// Random programs on several devices against a real server core, with pulls, pushes and lost answers in any order.
+@Suite("Devices that work on one tree")
+struct ConvergenceTests {
+    @Test("converge, and a new device sees the same tree", .timeLimit(.minutes(5)), arguments: testSeeds(60))
+    func converge(seed: UInt64) throws {
+        let entropy = SeededEntropy(seed: seed)
+        let server = try TestServer(time: ManualTime())
+        let pool = BlockPool()
+        let devices = try ["red", "green", "blue"].map {
+            try TestDevice($0, on: server, blocks: pool, entropy: entropy)
+        }
+        for _ in 0..<60 {
+            let device = devices[entropy.number(below: devices.count)]
+            switch entropy.number(below: 10) {
+            case 0: try device.pull()
+            case 1: _ = try device.push(losingAnswer: entropy.chance(30))
+            default: try RandomProgram(device: device, entropy: entropy).step()
+            }
+        }
+        try settle(devices, seed: seed)
+        let fresh = try TestDevice("fresh", on: server, blocks: pool, entropy: entropy)
+        try fresh.pull()
+        let expected = try fresh.tree()
+        for device in devices {
+            #expect(try device.tree() == expected, "seed \(seed), \(device.name)")
+            #expect(try device.store.pendingSummary().files == 0, "seed \(seed), \(device.name)")
+        }
+    }
+
+    private func settle(_ devices: [TestDevice], seed: UInt64) throws {
+        for _ in 0..<40 {
+            var moved = false
+            for device in devices {
+                try device.pull()
+                while try device.push() { moved = true }
+            }
+            if !moved { return }
+        }
+        Issue.record("seed \(seed): the devices never come to rest")
+    }
+}
+
+/// One random operation of a program, as the file system would carry it out.
+struct RandomProgram {
+    let device: TestDevice
+    let entropy: SeededEntropy
+    private var store: LocalStore { device.store }
+
+    func step() throws {
+        let directories = try all(.directory)
+        let files = try all(.file)
+        let parent = entropy.element(of: directories) ?? .root
+        let name = Name("n\(entropy.number(below: 5))")!
+        let now = device.time.now()
+        switch entropy.number(below: 12) {
+        case 0, 1: if try isFree(parent, name) { _ = try store.create(NewNode(kind: .directory, mode: 0o755), in: parent, name, now: now) }
+        case 2, 3, 4:
+            guard try isFree(parent, name) else { return }
+            let node = try store.create(NewNode(kind: .file, mode: 0o644), in: parent, name, now: now)
+            if entropy.chance(80) { try write(node.number, at: 0) }
+        case 5: if let file = entropy.element(of: files) { try write(file, at: Int64(entropy.number(below: 20))) }
+        case 6: if let file = entropy.element(of: files) { try store.truncate(file, to: Int64(entropy.number(below: 12)), now: now) }
+        case 7: if let file = entropy.element(of: files) { _ = try store.setAttributes(file, AttributeUpdate(mode: UInt16(entropy.number(below: 0o1000))), now: now) }
+        case 8: try unlink(parent, name)
+        case 9, 10: try rename(from: parent, name, to: entropy.element(of: directories) ?? .root)
+        default:
+            if let file = entropy.element(of: files), try isFree(parent, name) { _ = try store.link(file, in: parent, name, now: now) }
+        }
+    }
+
+    private func isFree(_ parent: InodeNumber, _ name: Name) throws -> Bool { try store.lookup(parent, name) == nil }
+
+    private func write(_ file: InodeNumber, at offset: Int64) throws {
+        let bytes = Array("\(device.name)\(entropy.number(below: 1_000))".utf8)
+        let range = try store.reserveStaging(file, offset: offset, length: Int64(bytes.count))
+        try store.segments.write(bytes, at: range.location)
+        try store.recordWrite(file, offset: offset, length: Int64(bytes.count), range: range, now: device.time.now())
+    }
+
+    private func unlink(_ parent: InodeNumber, _ name: Name) throws {
+        guard let node = try store.lookup(parent, name) else { return }
+        if node.kind == .directory, try !store.isEmpty(node.number) { return }
+        let left = try store.unlink(parent, name, now: device.time.now())
+        if left.isOrphan { try store.removeOrphan(left.number) }
+    }
+
+    private func rename(from parent: InodeNumber, _ name: Name, to target: InodeNumber) throws {
+        let newName = Name("n\(entropy.number(below: 5))")!
+        guard let node = try store.lookup(parent, name) else { return }
+        if node.kind == .directory, try store.isAncestor(node.number, of: target) { return }
+        let old = try store.lookup(target, newName)
+        if let old {
+            if (old.kind == .directory) != (node.kind == .directory) { return }
+            if old.kind == .directory, try !store.isEmpty(old.number) { return }
+        }
+        let mode: RenameMode = old != nil && entropy.chance(20) ? .exchange : .replace
+        if mode == .exchange, let old, old.kind == .directory, try store.isAncestor(old.number, of: parent) { return }
+        let gone = try store.rename(
+            from: parent, name, to: target, newName, mode: mode, now: device.time.now())
+        if let gone, gone.isOrphan { try store.removeOrphan(gone.number) }
+    }
+
+    /// Every node of a kind that has a name.
+    private func all(_ kind: NodeKind) throws -> [InodeNumber] {
+        var found: [InodeNumber] = kind == .directory ? [.root] : []
+        var rest: [InodeNumber] = [.root]
+        while let directory = rest.popLast() {
+            for entry in try store.list(directory, after: 0, limit: .max) {
+                if entry.kind == kind { found.append(entry.number) }
+                if entry.kind == .directory { rest.append(entry.number) }
+            }
+        }
+        return found
+    }
+}

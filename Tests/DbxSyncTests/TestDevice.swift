@@ -1,0 +1,208 @@
+import Crypto
+import DbxContent
+import DbxLocalStore
+import DbxModel
+import DbxServerCore
+import DbxSync
+import DbxTestKit
+import DbxWire
+import Synchronization
+
+/// A real server core on a temporary directory, with one account.
+final class TestServer {
+    let server: Server
+    let time: ManualTime
+    private let directory: TemporaryDirectory
+
+    init(time: ManualTime) throws {
+        self.time = time
+        directory = try TemporaryDirectory()
+        server = try Server.open(
+            ServerConfiguration(
+                dataDirectory: directory.path + "/data", version: "test", passwordCost: .cheap, time: time))
+        try server.startServing()
+        _ = try server.addUser(name: "ann", password: "correct horse")
+    }
+}
+
+/// A local store and the sync decisions on it, talking to a real server core by direct calls.
+final class TestDevice {
+    let name: String
+    let store: LocalStore
+    let time: ManualTime
+    let entropy: SeededEntropy
+    private let server: Server
+    private let caller: Caller
+    private let namespace: NamespaceID
+    private let keyring: NamespaceKeyring
+    private let directory: TemporaryDirectory
+    /// Plain bytes of every block that any device has made: stands for fetching.
+    private let blocks: BlockPool
+    var busy: Set<InodeNumber> = []
+    private(set) var conflicts: [ConflictNotice] = []
+
+    init(_ name: String, on server: TestServer, blocks: BlockPool, entropy: SeededEntropy) throws {
+        self.name = name
+        self.server = server.server
+        self.blocks = blocks
+        self.entropy = entropy
+        time = server.time
+        directory = try TemporaryDirectory()
+        let login = try server.server.login(
+            LoginRequest(user: "ann", password: "correct horse", device: name), address: "test")
+        caller = try server.server.authenticate(token: login.token)
+        let session = try server.server.session(caller)
+        namespace = session.root
+        let grant = session.namespaces[0]
+        keyring = try NamespaceKeyring(grant.keys)
+        store = try LocalStore(
+            StoreConfiguration(directory: directory.path + "/store", freeSpaceFloorBytes: 0), time: time,
+            entropy: entropy)
+        try store.makeRoot(grant.rootNode, now: time.now())
+    }
+
+    // MARK: Sync
+
+    func pull() throws {
+        var cursor = try store.meta(SyncMeta.cursor).map { String(decoding: $0, as: UTF8.self) }
+        while true {
+            let page = try server.changes(
+                caller, namespace: namespace, cursor: cursor, limit: 1 + entropy.number(below: 20))
+            try store.stagePage(WireJSON.encode(page))
+            cursor = page.cursor
+            if page.complete { break }
+        }
+        var applier = PullApplier(
+            store: store, now: time.now(), entropy: entropy, device: name, isBusy: { self.busy.contains($0) })
+        try applier.applyStaged(cursor: cursor ?? "")
+        conflicts += applier.conflicts
+    }
+
+    /// One commit at most; whether there was anything to say. A conflict is pulled and tried again by the next call.
+    /// With `losingAnswer` the server takes the commit but the device learns of it only by sending it again.
+    func push(losingAnswer: Bool = false) throws -> Bool {
+        var context = PushContext(openForWriting: { self.busy.contains($0) }, urgent: true, rowLimit: 1 + entropy.number(below: 40))
+        let first = try PushPlanner.plan(store: store, context: context, now: time.now(), commitID: freshID())
+        for number in first.uploads { context.uploaded[number] = try upload(number) }
+        let plan = try PushPlanner.plan(store: store, context: context, now: time.now(), commitID: freshID())
+        defer { for content in context.uploaded.values { store.endUpload(content.snapshot) } }
+        guard let commit = plan.commit else { return false }
+        let body = try WireJSON.encode(commit.request)
+        let submitted = SubmittedCommit(
+            caller: caller, namespace: namespace, request: commit.request, digest: Array(SHA256.hash(data: body)))
+        do {
+            if losingAnswer { _ = try server.commit(submitted) }
+            let result = try server.commit(submitted)
+            try CommitOutcome.accept(commit.covered, request: commit.request, seq: result.seq, store: store)
+            try store.dropDeadNodes(isOpen: { self.busy.contains($0) })
+        } catch let problem as Problem {
+            guard problem.kind == .conflict else { throw problem }
+            try pull()
+        }
+        return true
+    }
+
+    private func freshID() -> CommitID { CommitID(high: entropy.next(), low: entropy.next()) }
+
+    private func upload(_ number: InodeNumber) throws -> UploadedContent? {
+        guard let snapshot = try store.beginUpload(number) else { return nil }
+        var segments = Dictionary(
+            snapshot.dirtyStretches.map { ($0, SegmentChange(index: $0, extents: [])) }, uniquingKeysWith: { a, _ in a })
+        var made: [CommittedBlock] = []
+        for extent in snapshot.extents {
+            let index = ContentLimits.segmentIndex(of: extent.offset)
+            let block: (id: BlockID, offset: Int64)
+            switch extent.source {
+            case .block(let number, let offset): block = (try known(store.block(number)).id, offset)
+            case .staging(let location, _):
+                let plain = try store.segments.read(count: Int(extent.length), at: location)
+                let committed = try seal(plain)
+                made.append(committed)
+                block = (committed.id, 0)
+            }
+            segments[index]?.extents.append(
+                Extent(offset: extent.offset, length: extent.length, block: block.id, blockOffset: block.offset))
+        }
+        return UploadedContent(
+            snapshot: snapshot, segments: segments.values.sorted { $0.index < $1.index }, blocks: made,
+            contentHash: nil)
+    }
+
+    private func seal(_ plain: [UInt8]) throws -> CommittedBlock {
+        let sealed = try keyring.makeSealer().seal(plain.span)
+        let grant = try server.requestUploads(
+            caller, namespace: namespace,
+            UploadRequest(blocks: [OfferedBlock(id: sealed.id, storedBytes: Int64(sealed.stored.count))])
+        ).grants[0]
+        if let upload = grant.upload { try send(sealed.stored, to: upload) }
+        blocks.put(sealed.id, plain)
+        return CommittedBlock(id: sealed.id, wrap: try keyring.wrap(sealed.access, entropy: entropy))
+    }
+
+    private func send(_ bytes: [UInt8], to upload: SignedUpload) throws {
+        let parts = upload.url.split(separator: "?", maxSplits: 1)
+        let query = parts[1].split(separator: "&").map { $0.split(separator: "=", maxSplits: 1) }
+        let receiver = try server.beginUpload(
+            IncomingUpload(
+                method: "PUT", upload: UploadID(hex: String(parts[0].split(separator: "/").last ?? ""))!,
+                query: Dictionary(uniqueKeysWithValues: query.map { (String($0[0]), String($0[1])) }),
+                headers: Dictionary(uniqueKeysWithValues: upload.headers.map { ($0.key.lowercased(), $0.value) }),
+                contentLength: Int64(bytes.count)))
+        try receiver.receive(bytes)
+        try receiver.finish()
+    }
+
+    // MARK: What it shows
+
+    func read(_ node: LocalNode) throws -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: Int(node.size))
+        for extent in try store.content(node.number, 0..<max(node.size, 0)) {
+            let part: [UInt8]
+            switch extent.source {
+            case .staging(let location, _): part = try store.segments.read(count: Int(extent.length), at: location)
+            case .block(let number, let offset):
+                let plain = blocks.get(try known(store.block(number)).id)
+                part = Array(plain[Int(offset)..<Int(offset + extent.length)])
+            }
+            bytes.replaceSubrange(Int(extent.offset)..<Int(extent.end), with: part)
+        }
+        return bytes
+    }
+
+    /// Every path with what lies there, in words that compare.
+    func tree() throws -> [String: String] {
+        var result: [String: String] = [:]
+        try walk(.root, "", into: &result)
+        return result
+    }
+
+    private func walk(_ directory: InodeNumber, _ path: String, into result: inout [String: String]) throws {
+        for entry in try store.list(directory, after: 0, limit: .max) {
+            guard let node = try store.node(entry.number) else { continue }
+            let place = path + "/" + entry.name.display
+            let mode = String(node.attributes.mode, radix: 8)
+            switch node.kind {
+            case .file:
+                result[place] = "file \(mode) \(node.id) \(String(decoding: try read(node), as: UTF8.self))"
+            case .directory:
+                result[place] = "directory \(mode) \(node.id) links \(node.links)"
+                try walk(node.number, place, into: &result)
+            default: result[place] = "\(node.kind) \(mode) \(node.target.map { String(decoding: $0, as: UTF8.self) } ?? "")"
+            }
+        }
+    }
+}
+
+/// A block that the store must know.
+private func known(_ block: AgreedBlock?) throws -> AgreedBlock {
+    guard let block else { throw StoreError.notFound }
+    return block
+}
+
+/// Plain contents by block id, shared by the devices of a test.
+final class BlockPool: Sendable {
+    private let contents = Mutex<[BlockID: [UInt8]]>([:])
+
+    func put(_ id: BlockID, _ plain: [UInt8]) { contents.withLock { $0[id] = plain } }
+    func get(_ id: BlockID) -> [UInt8] { contents.withLock { $0[id] ?? [] } }
+}
