@@ -40,6 +40,8 @@ final class TestDevice {
     private let blocks: BlockPool
     var busy: Set<InodeNumber> = []
     private(set) var conflicts: [ConflictNotice] = []
+    /// What the server refused, for the message of a test that fails.
+    private(set) var trace: [String] = []
 
     init(_ name: String, on server: TestServer, blocks: BlockPool, entropy: SeededEntropy) throws {
         self.name = name
@@ -96,6 +98,7 @@ final class TestDevice {
             try CommitOutcome.accept(commit.covered, request: commit.request, seq: result.seq, store: store)
             try store.dropDeadNodes(isOpen: { self.busy.contains($0) })
         } catch let problem as Problem {
+            trace.append("\(commit.request) -> \(problem.detail)")
             guard problem.kind == .conflict else { throw problem }
             try pull()
         }

@@ -77,8 +77,8 @@ extension LocalStore {
     package func truncate(_ number: InodeNumber, to size: Int64, now: Timestamp) throws(StoreError) {
         try transaction {
             var node = try existing(number)
-            if size < node.size { try splice(&node, size..<max(node.size, size), []) }
             try markStretch(number, at: min(size, node.size))
+            if size < node.size { try splice(&node, size..<max(node.size, size), []) }
             node.size = size
             try saveContentChange(&node, now: now)
         }
@@ -140,8 +140,8 @@ extension LocalStore {
     private func splice(_ node: inout LocalNode, _ range: Range<Int64>, _ new: [LocalExtent]) throws {
         for key in try affected(node.number, range) {
             let part = range.clamped(to: key.range)
-            try replace(&node, key, part, new.filter { $0.range.overlaps(part) })
             try mark(key)
+            try replace(&node, key, part, new.filter { $0.range.overlaps(part) })
         }
     }
 
@@ -198,9 +198,13 @@ extension LocalStore {
     }
 
     private func mark(_ key: StretchKey) throws {
+        let row = [key.node.sql.databaseValue, key.index.databaseValue]
+        let isMarked = try queryOne("SELECT 1 FROM dirty_stretches WHERE node = ? AND stretch = ?", row) { _ in true }
+        if isMarked != nil { return }
+        let base = try stretch(key).filter { !$0.isStaging }
         try execute(
-            "INSERT INTO dirty_stretches (node, stretch) VALUES (?, ?) ON CONFLICT DO NOTHING",
-            [key.node.sql.databaseValue, key.index.databaseValue])
+            "INSERT INTO dirty_stretches (node, stretch, base) VALUES (?, ?, ?)",
+            row + [base.isEmpty ? .null : ExtentsCodec.encode(base).sql])
     }
 
     private func markStretch(_ number: InodeNumber, at offset: Int64) throws {

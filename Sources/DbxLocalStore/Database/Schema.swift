@@ -10,7 +10,8 @@ enum Schema {
 
     /// `nodes.flags`: bits of `NodeFlags`. `entries.child` NULL: removed here, the server does not know yet.
     /// `content` holds byte-granular extents of the local content: staging where `block` is NULL, then `place` is a
-    /// position in `segment`; else an offset in the block. No extent crosses a 64 MiB border.
+    /// position in `segment`; else an offset in the block. No extent crosses a 64 MiB border. `dirty_stretches.base` is the
+    /// agreed content of a stretch that was changed here; NULL: nothing was agreed.
     private static let version1 = """
         CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 
@@ -49,7 +50,7 @@ enum Schema {
         ) WITHOUT ROWID;
         CREATE INDEX content_staging ON content (segment) WHERE block IS NULL;
         CREATE TABLE dirty_stretches (
-            node INTEGER NOT NULL, stretch INTEGER NOT NULL, PRIMARY KEY (node, stretch)
+            node INTEGER NOT NULL, stretch INTEGER NOT NULL, base BLOB, PRIMARY KEY (node, stretch)
         ) WITHOUT ROWID;
 
         CREATE TABLE blocks (

@@ -139,17 +139,21 @@ extension LocalStore {
         }
     }
 
+    /// Ours stays as it is, as a change on a newer base. Where ours is that there is no name, and nothing was kept of it
+    /// because the server had none either, it becomes a removal of what the server has now.
     package func rebaseEntry(parent: NodeID, name: Name, base: Seq, baseNode: NodeID?) throws(StoreError) {
         try transaction {
             guard let directory = try node(parent) else { return }
             try execute(
                 """
-                UPDATE entries SET base = ?3, base_node = ?4, dirty = 1,
-                    change = CASE WHEN dirty = 1 THEN change ELSE ?5 END WHERE parent = ?1 AND name = ?2
+                INSERT INTO entries (parent, name, child, cookie, base, base_node, dirty, change)
+                VALUES (?1, ?2, NULL, ?3, ?4, ?5, 1, ?6)
+                ON CONFLICT (parent, name) DO UPDATE SET base = excluded.base, base_node = excluded.base_node, dirty = 1,
+                    change = CASE WHEN dirty = 1 THEN change ELSE excluded.change END
                 """,
                 [
-                    directory.number.sql.databaseValue, name.bytes.sql, base.value.databaseValue,
-                    baseNode?.bytes.sql ?? .null, nextChange().databaseValue,
+                    directory.number.sql.databaseValue, name.bytes.sql, nextCookieValue().databaseValue,
+                    base.value.databaseValue, baseNode?.bytes.sql ?? .null, nextChange().databaseValue,
                 ])
         }
     }

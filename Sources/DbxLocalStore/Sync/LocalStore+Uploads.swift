@@ -54,7 +54,7 @@ extension LocalStore {
                 for part in try stillStanding(snapshot, in: key) {
                     try replace(&node, key, part, blocks.slice(part))
                 }
-                try settleStretch(key, node: node, snapshot: snapshot)
+                try settleStretch(key, node: node, snapshot: snapshot, agreed: blocks)
             }
             try save(node)
         }
@@ -69,11 +69,48 @@ extension LocalStore {
     }
 
     /// A stretch without staging, of a file that was not changed since the snapshot, is as the server has it.
-    private func settleStretch(_ key: StretchKey, node: LocalNode, snapshot: UploadSnapshot) throws {
-        guard node.contentChange == snapshot.contentChange else { return }
-        try execute(
-            "DELETE FROM dirty_stretches WHERE node = ? AND stretch = ?",
-            [key.node.sql.databaseValue, key.index.databaseValue])
+    private func settleStretch(
+        _ key: StretchKey, node: LocalNode, snapshot: UploadSnapshot, agreed: [LocalExtent]
+    ) throws {
+        let row = [key.node.sql.databaseValue, key.index.databaseValue]
+        if node.contentChange == snapshot.contentChange {
+            try execute("DELETE FROM dirty_stretches WHERE node = ? AND stretch = ?", row)
+        } else {
+            try execute(
+                "UPDATE dirty_stretches SET base = ?3 WHERE node = ?1 AND stretch = ?2",
+                row + [agreed.isEmpty ? .null : ExtentsCodec.encode(agreed).sql])
+        }
+    }
+
+    /// The extents last agreed with the server, whatever was written here since; all name blocks.
+    package func agreedContent(_ number: InodeNumber) throws(StoreError) -> [LocalExtent] {
+        do {
+            let changed = try query(
+                "SELECT stretch, base FROM dirty_stretches WHERE node = ?", [number.sql.databaseValue]
+            ) { row -> (Int64, [UInt8]?) in (row[0], row.bytesIfPresent(1)) }
+            let bases = Dictionary(uniqueKeysWithValues: changed)
+            let clean = try query(
+                "SELECT start, length, block, segment, place, epoch FROM content WHERE node = ? ORDER BY start",
+                [number.sql.databaseValue], Self.extent
+            ).filter { bases[ContentLimits.segmentIndex(of: $0.offset)] == nil && !$0.isStaging }
+            let restored = try bases.values.compactMap(\.self).flatMap(ExtentsCodec.decode)
+            return (clean + restored).sorted { $0.offset < $1.offset }
+        } catch {
+            throw Self.storeError(error)
+        }
+    }
+
+    /// Gives a node the agreed content of another, before what the server changed since is put over it.
+    package func putAgreedContent(_ extents: [LocalExtent], of id: NodeID) throws(StoreError) {
+        try transaction {
+            guard var node = try node(id) else { return }
+            for extent in extents where extent.offset < node.size {
+                let part = extent.clipped(to: 0..<node.size)
+                let key = StretchKey(node: node.number, index: ContentLimits.segmentIndex(of: part.offset))
+                try replace(&node, key, part.range, [part])
+            }
+            try save(node)
+        }
     }
 }
 

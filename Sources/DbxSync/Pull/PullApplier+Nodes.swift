@@ -3,18 +3,23 @@ import DbxModel
 import DbxWire
 
 extension PullApplier {
+    mutating func gatherSegments(of page: ChangesPage) throws {
+        for row in page.segments where try store.node(row.node) != nil { gathered[row.node, default: []].append(row) }
+    }
+
     mutating func applyBlocksAndNodes(of page: ChangesPage) throws {
         try store.putBlocks(page.blocks.map(AgreedBlock.init))
-        let segments = Dictionary(grouping: page.segments, by: \.node)
-        for row in page.nodes { try applyNode(row, segments: segments[row.id] ?? []) }
-        // A page can bring segments of a node whose row came before; they belong to the state that it now has.
-        let named = Set(page.nodes.map(\.id))
-        for (node, rows) in segments where !named.contains(node) { try applySegments(rows, of: node) }
+        for row in page.nodes { try applyNode(row, segments: gathered[row.id] ?? []) }
+    }
+
+    mutating func applyEntriesAndFreshSegments(of page: ChangesPage) throws {
+        for row in page.segments where gathered[row.node] == nil { try applySegments([row], of: row.node) }
+        for row in page.entries { try apply(row) }
     }
 
     mutating func applyNode(_ row: NodeRow, segments: [SegmentRow]) throws {
         guard let local = try store.node(row.id) else {
-            if !row.deleted { try takeNew(row, segments: segments) }
+            if !row.deleted { try store.putAgreedNode(AgreedNode(row)) }
             return
         }
         if row.deleted { return postpone(row) }
@@ -31,11 +36,6 @@ extension PullApplier {
         if contentMoved { note(.content(local.number)) }
         if row.attributes != local.attributes || contentMoved { note(.attributes(local.number)) }
         if contentMoved, local.isOrphan { try revive(row.id) }
-    }
-
-    private func takeNew(_ row: NodeRow, segments: [SegmentRow]) throws {
-        try store.putAgreedNode(AgreedNode(row))
-        try applySegments(segments, of: row.id)
     }
 
     func applySegments(_ rows: [SegmentRow], of id: NodeID) throws {
@@ -80,8 +80,10 @@ extension PullApplier {
     /// Content against content: ours goes on as a new file under a conflict name, the node takes the server's state.
     private mutating func keepBothContents(_ local: LocalNode, remote row: NodeRow, segments: [SegmentRow]) throws {
         let names = try store.entries(of: local.number)
+        let agreed = try store.agreedContent(local.number)
         try store.changeIdentity(of: local.number, to: freshIdentity())
         try store.putAgreedNode(AgreedNode(row))
+        try store.putAgreedContent(agreed, of: row.id)
         try applySegments(segments, of: row.id)
         guard let first = names.first else { return }
         for (index, entry) in names.enumerated() {

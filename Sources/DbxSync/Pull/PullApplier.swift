@@ -17,6 +17,8 @@ package struct PullApplier {
 
     package private(set) var changes: [TreeChange] = []
     package private(set) var conflicts: [ConflictNotice] = []
+    /// New segment rows of nodes that were known before: a node's row may stand in a later page than its segments.
+    var gathered: [NodeID: [SegmentRow]] = [:]
     /// Names whose removal waits until everything else has been applied: what lies below may be new work.
     private var removals: [EntryRow] = []
     private var tombstones: [NodeRow] = []
@@ -35,20 +37,19 @@ package struct PullApplier {
     /// Applies the staged pages, the last of which was complete, and forgets them.
     package mutating func applyStaged(cursor: String) throws {
         try store.transaction {
-            try store.forEachStagedPage { bytes in
-                let page = try WireJSON.decode(ChangesPage.self, from: bytes)
-                try applyBlocksAndNodes(of: page)
-            }
-            try store.forEachStagedPage { bytes in
-                let page = try WireJSON.decode(ChangesPage.self, from: bytes)
-                for row in page.entries { try apply(row) }
-            }
+            try forEachPage { try gatherSegments(of: $0) }
+            try forEachPage { try applyBlocksAndNodes(of: $0) }
+            try forEachPage { try applyEntriesAndFreshSegments(of: $0) }
             try finishRemovals()
             try finishTombstones()
             try settleDirectoryCycles()
             try store.clearStaged()
             try store.setMeta(SyncMeta.cursor, Array(cursor.utf8))
         }
+    }
+
+    private func forEachPage(_ body: (ChangesPage) throws -> Void) throws {
+        try store.forEachStagedPage { try body(WireJSON.decode(ChangesPage.self, from: $0)) }
     }
 
     /// Applies rows that waited for the last writing handle of a file to close.
