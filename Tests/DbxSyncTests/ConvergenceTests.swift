@@ -12,7 +12,7 @@ struct ConvergenceTests {
     @Test("converge, and a new device sees the same tree", .timeLimit(.minutes(5)), arguments: testSeeds(60))
     func converge(seed: UInt64) throws {
         let entropy = SeededEntropy(seed: seed)
-        let server = try TestServer(time: ManualTime())
+        let server = try TestServer(time: FakeTime())
         let pool = BlockPool()
         let devices = try ["red", "green", "blue"].map {
             try TestDevice($0, on: server, blocks: pool, entropy: entropy)
@@ -65,24 +65,26 @@ struct RandomProgram {
     func step() throws {
         let directories = try all(.directory)
         let files = try all(.file)
-        let parent = entropy.element(of: directories) ?? .root
+        let parent = some(directories) ?? .root
         let name = Name("n\(entropy.number(below: 5))")!
-        let now = device.time.now()
+        let now = device.moment()
         switch entropy.number(below: 12) {
         case 0, 1: if try isFree(parent, name) { _ = try store.create(NewNode(kind: .directory, mode: 0o755), in: parent, name, now: now) }
         case 2, 3, 4:
             guard try isFree(parent, name) else { return }
             let node = try store.create(NewNode(kind: .file, mode: 0o644), in: parent, name, now: now)
             if entropy.chance(80) { try write(node.number, at: 0) }
-        case 5: if let file = entropy.element(of: files) { try write(file, at: Int64(entropy.number(below: 20))) }
-        case 6: if let file = entropy.element(of: files) { try store.truncate(file, to: Int64(entropy.number(below: 12)), now: now) }
-        case 7: if let file = entropy.element(of: files) { _ = try store.setAttributes(file, AttributeUpdate(mode: UInt16(entropy.number(below: 0o1000))), now: now) }
+        case 5: if let file = some(files) { try write(file, at: Int64(entropy.number(below: 20))) }
+        case 6: if let file = some(files) { try store.truncate(file, to: Int64(entropy.number(below: 12)), now: now) }
+        case 7: if let file = some(files) { _ = try store.setAttributes(file, AttributeUpdate(mode: UInt16(entropy.number(below: 0o1000))), now: now) }
         case 8: try unlink(parent, name)
-        case 9, 10: try rename(from: parent, name, to: entropy.element(of: directories) ?? .root)
+        case 9, 10: try rename(from: parent, name, to: some(directories) ?? .root)
         default:
-            if let file = entropy.element(of: files), try isFree(parent, name) { _ = try store.link(file, in: parent, name, now: now) }
+            if let file = some(files), try isFree(parent, name) { _ = try store.link(file, in: parent, name, now: now) }
         }
     }
+
+    private func some(_ numbers: [InodeNumber]) -> InodeNumber? { numbers.isEmpty ? nil : entropy.element(of: numbers) }
 
     private func isFree(_ parent: InodeNumber, _ name: Name) throws -> Bool { try store.lookup(parent, name) == nil }
 
@@ -90,13 +92,13 @@ struct RandomProgram {
         let bytes = Array("\(device.name)\(entropy.number(below: 1_000))".utf8)
         let range = try store.reserveStaging(file, offset: offset, length: Int64(bytes.count))
         try store.segments.write(bytes, at: range.location)
-        try store.recordWrite(file, offset: offset, length: Int64(bytes.count), range: range, now: device.time.now())
+        try store.recordWrite(file, offset: offset, length: Int64(bytes.count), range: range, now: device.moment())
     }
 
     private func unlink(_ parent: InodeNumber, _ name: Name) throws {
         guard let node = try store.lookup(parent, name) else { return }
         if node.kind == .directory, try !store.isEmpty(node.number) { return }
-        let left = try store.unlink(parent, name, now: device.time.now())
+        let left = try store.unlink(parent, name, now: device.moment())
         if left.isOrphan { try store.removeOrphan(left.number) }
     }
 
@@ -112,7 +114,7 @@ struct RandomProgram {
         let mode: RenameMode = old != nil && entropy.chance(20) ? .exchange : .replace
         if mode == .exchange, let old, old.kind == .directory, try store.isAncestor(old.number, of: parent) { return }
         let gone = try store.rename(
-            from: parent, name, to: target, newName, mode: mode, now: device.time.now())
+            from: parent, name, to: target, newName, mode: mode, now: device.moment())
         if let gone, gone.isOrphan { try store.removeOrphan(gone.number) }
     }
 

@@ -11,12 +11,12 @@ import Synchronization
 /// A real server core on a temporary directory, with one account.
 final class TestServer {
     let server: Server
-    let time: ManualTime
+    let time: FakeTime
     private let directory: TemporaryDirectory
 
-    init(time: ManualTime) throws {
+    init(time: FakeTime) throws {
         self.time = time
-        directory = try TemporaryDirectory()
+        directory = TemporaryDirectory()
         server = try Server.open(
             ServerConfiguration(
                 dataDirectory: directory.path + "/data", version: "test", passwordCost: .cheap, time: time))
@@ -29,7 +29,7 @@ final class TestServer {
 final class TestDevice {
     let name: String
     let store: LocalStore
-    let time: ManualTime
+    let time: FakeTime
     let entropy: SeededEntropy
     private let server: Server
     private let caller: Caller
@@ -49,7 +49,7 @@ final class TestDevice {
         self.blocks = blocks
         self.entropy = entropy
         time = server.time
-        directory = try TemporaryDirectory()
+        directory = TemporaryDirectory()
         let login = try server.server.login(
             LoginRequest(user: "ann", password: "correct horse", device: name), address: "test")
         caller = try server.server.authenticate(token: login.token)
@@ -61,6 +61,12 @@ final class TestDevice {
             StoreConfiguration(directory: directory.path + "/store", freeSpaceFloorBytes: 0), time: time,
             entropy: entropy)
         try store.makeRoot(grant.rootNode, now: time.now())
+    }
+
+    /// No two moments are the same.
+    func moment() -> Timestamp {
+        time.advance(by: .microseconds(1))
+        return time.now()
     }
 
     // MARK: Sync

@@ -15,6 +15,7 @@ extension LocalStore {
             node.seq = agreed.seq
             node.attributesSeq = agreed.attributesSeq
             node.contentSeq = agreed.contentSeq
+            if node.contentDirty { try forgetDirtyStretches(of: node.number) }
             node.attributesDirty = false
             node.contentDirty = false
             node.baseAttributes = nil
@@ -125,13 +126,13 @@ extension LocalStore {
         try save(node)
     }
 
-    /// Ours stays as it is, as a change on a newer base. `baseAttributes` replaces the agreed attributes where given.
+    /// Ours stays as it is, as a change on a newer base. `seq` is that of the newest row seen, `baseAttributes` replaces the agreed attributes where given.
     package func rebaseNode(
-        _ id: NodeID, seq: Seq, attributesSeq: Seq?, contentSeq: Seq?, baseAttributes: NodeAttributes?
+        _ id: NodeID, seq: Seq?, attributesSeq: Seq?, contentSeq: Seq?, baseAttributes: NodeAttributes?
     ) throws(StoreError) {
         try transaction {
             guard var node = try node(id) else { return }
-            node.seq = max(node.seq, seq)
+            if let seq { node.seq = seq }
             if let attributesSeq { node.attributesSeq = attributesSeq }
             if let contentSeq { node.contentSeq = contentSeq }
             if let baseAttributes, node.attributesDirty { node.baseAttributes = baseAttributes }
@@ -169,10 +170,17 @@ extension LocalStore {
                 node.attributesDirty = false
                 node.baseAttributes = nil
             }
-            if let contentChange, node.contentChange == contentChange { node.contentDirty = false }
+            if let contentChange, node.contentChange == contentChange {
+                node.contentDirty = false
+                try forgetDirtyStretches(of: node.number)
+            }
             if !node.isDirty { node.dirtySince = nil }
             try save(node)
         }
+    }
+
+    private func forgetDirtyStretches(of number: InodeNumber) throws {
+        try execute("DELETE FROM dirty_stretches WHERE node = ?", [number.sql.databaseValue])
     }
 
     /// The name is as it was sent unless it changed since; then it stays dirty.

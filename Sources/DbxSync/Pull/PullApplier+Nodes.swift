@@ -3,12 +3,13 @@ import DbxModel
 import DbxWire
 
 extension PullApplier {
-    mutating func gatherSegments(of page: ChangesPage) throws {
+    /// Blocks come first: a node's row may stand in an earlier page than the blocks and segments of its state.
+    mutating func gatherBlocksAndSegments(of page: ChangesPage) throws {
+        try store.putBlocks(page.blocks.map(AgreedBlock.init))
         for row in page.segments where try store.node(row.node) != nil { gathered[row.node, default: []].append(row) }
     }
 
-    mutating func applyBlocksAndNodes(of page: ChangesPage) throws {
-        try store.putBlocks(page.blocks.map(AgreedBlock.init))
+    mutating func applyNodes(of page: ChangesPage) throws {
         for row in page.nodes { try applyNode(row, segments: gathered[row.id] ?? []) }
     }
 
@@ -85,9 +86,11 @@ extension PullApplier {
         try store.putAgreedNode(AgreedNode(row))
         try store.putAgreedContent(agreed, of: row.id)
         try applySegments(segments, of: row.id)
-        guard let first = names.first else { return }
-        for (index, entry) in names.enumerated() {
-            if index == 0 { try moveAside(entry, wanted: first.name) }
+        // Names that only exist here go on leading to our version; without one it needs a name of its own.
+        var needsName = !names.contains(where: \.dirty)
+        for entry in names where !entry.dirty {
+            if needsName { try moveAside(entry, wanted: entry.name) }
+            needsName = false
             try store.putAgreedEntry(parent: entry.parentID, name: entry.name, node: row.id, seq: entry.base)
             note(.entry(parent: entry.parent, name: entry.name))
         }

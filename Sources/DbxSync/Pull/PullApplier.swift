@@ -37,8 +37,8 @@ package struct PullApplier {
     /// Applies the staged pages, the last of which was complete, and forgets them.
     package mutating func applyStaged(cursor: String) throws {
         try store.transaction {
-            try forEachPage { try gatherSegments(of: $0) }
-            try forEachPage { try applyBlocksAndNodes(of: $0) }
+            try forEachPage { try gatherBlocksAndSegments(of: $0) }
+            try forEachPage { try applyNodes(of: $0) }
             try forEachPage { try applyEntriesAndFreshSegments(of: $0) }
             try finishRemovals()
             try finishTombstones()

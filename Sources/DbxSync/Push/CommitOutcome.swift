@@ -23,8 +23,10 @@ package enum CommitOutcome {
         if let content = change.content, let snapshot = node.content {
             try store.replaceUploaded(snapshot, stretches: content.segments.map { ($0.index, $0.extents) })
         }
+        // An earlier commit of somebody else may not have been seen yet: the row's own seq moves only when pulled.
+        let isNew = try store.node(node.id)?.isNew ?? false
         try store.rebaseNode(
-            node.id, seq: seq, attributesSeq: node.attributes == nil ? nil : seq,
+            node.id, seq: isNew ? seq : nil, attributesSeq: node.attributes == nil ? nil : seq,
             contentSeq: change.content == nil ? nil : seq, baseAttributes: node.attributes)
         try store.clearDirty(
             node: node.id, attributesIfChange: node.attributes == nil ? nil : node.change,
