@@ -128,7 +128,9 @@ let package = Package(
             ["DbxSync", "DbxLocalStore", "DbxModel", "DbxWire", "DbxContent", "DbxServerCore", "DbxSystem", crypto]),
         tests("DbxTransferTests", ["DbxTransfer", "DbxClientAPI", "CurlHTTP", "DbxContent", "DbxModel", "DbxWire"]),
         tests("FuseLowLevelTests", ["FuseLowLevel", "DbxModel", "CTestShims"]),
-        tests("DbxFileSystemTests", ["DbxFileSystem", "DbxMount", "DbxLocalStore", "DbxModel", "DbxSystem", "FuseLowLevel"]),
+        tests(
+            "DbxFileSystemTests",
+            ["DbxFileSystem", "DbxMount", "DbxLocalStore", "DbxModel", "DbxSystem", "FuseLowLevel", "CTestShims"]),
         tests("ServerStoreTests", ["DbxServerStores", "DbxModel", crypto]),
         tests(
             "ServerCoreTests",

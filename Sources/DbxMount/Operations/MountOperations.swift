@@ -19,6 +19,8 @@ final class MountOperations: FuseOperations {
 
     func initialize(_ connection: inout FuseConnectionInfo) {
         connection.maximumWriteBytes = 1 << 20
+        // The kernel waits for asynchronous direct reads in a way that no signal ends (fuse_direct_IO).
+        connection.wanted.remove(.asynchronousDirectIO)
     }
 
     func destroy() { ended() }
