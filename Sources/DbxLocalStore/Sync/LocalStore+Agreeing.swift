@@ -174,7 +174,12 @@ extension LocalStore {
                 node.contentDirty = false
                 try forgetDirtyStretches(of: node.number)
             }
-            if !node.isDirty { node.dirtySince = nil }
+            if !node.isDirty {
+                node.dirtySince = nil
+            } else if !(node.attributesDirty && change == nil) && !(node.contentDirty && contentChange == nil) {
+                // All of it was sent; what is dirty now came later.
+                node.dirtySince = time.now()
+            }
             try save(node)
         }
     }

@@ -153,6 +153,12 @@ extension LocalStore {
         package var body: [UInt8]
         /// What the caller needs to finish it.
         package var covered: [UInt8]
+
+        package init(id: CommitID, body: [UInt8], covered: [UInt8]) {
+            self.id = id
+            self.body = body
+            self.covered = covered
+        }
     }
 
     package func saveCommit(_ commit: InFlightCommit) throws(StoreError) {

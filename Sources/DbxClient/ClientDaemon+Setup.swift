@@ -1,0 +1,84 @@
+import DbxContent
+import DbxFileSystem
+import DbxLocalStore
+import DbxModel
+import DbxSystem
+import DbxTransfer
+import DbxWire
+import FuseLowLevel
+import Glibc
+import Logging
+
+/// What the daemon is made from, with the failures that a person can do something about.
+extension ClientDaemon {
+    static func grant(in credentials: Credentials) throws(ClientFailure) -> NamespaceGrant {
+        guard let grant = credentials.session.namespaces.first(where: { $0.id == credentials.session.root }) else {
+            throw ClientFailure(
+                .notLoggedIn, "The stored session names no tree", remedy: "Log in again: dbxfs login")
+        }
+        return grant
+    }
+
+    static func keyring(_ grant: NamespaceGrant) throws(ClientFailure) -> NamespaceKeyring {
+        do throws(KeyringError) {
+            return try NamespaceKeyring(grant.keys)
+        } catch {
+            throw ClientFailure(
+                .notLoggedIn, "The stored keys cannot be used (\(error))", remedy: "Log in again: dbxfs login")
+        }
+    }
+
+    static func openStore(
+        _ options: MountOptions, root: NodeID, now: Timestamp
+    ) throws(ClientFailure) -> SharedStore {
+        do throws(StoreError) {
+            let store = try LocalStore(
+                StoreConfiguration(
+                    directory: options.profile.dataDirectory, cacheLimitBytes: options.settings.cacheLimitBytes))
+            try store.makeRoot(root, now: now)
+            return SharedStore(store)
+        } catch {
+            throw ClientFailure(
+                .failed, "Cannot open the local state in \(options.profile.dataDirectory): \(error)",
+                remedy: "Check that its disk is writable and not full.")
+        }
+    }
+
+    /// Root's mount for everybody shows whose files are whose; any other shows all as the mounting user's.
+    static func ownership(_ options: MountOptions) -> Ownership {
+        geteuid() == 0 && options.allowOther
+            ? .numbers(uid: 0, gid: 0) : .everythingIs(uid: geteuid(), gid: getegid())
+    }
+
+    static func threadFailure(_ error: Errno) -> ClientFailure {
+        ClientFailure(
+            .failed, "Cannot start the daemon's threads: \(error)", remedy: "Raise the limit of processes (ulimit -u).")
+    }
+
+    static func remedy(_ error: FuseMountError, _ path: String) -> String {
+        switch error.reason {
+        case .noDevice: "Load the kernel module: sudo modprobe fuse"
+        case .noHelper: "Install it: sudo apt install fuse3"
+        case .missing: "Run: mkdir -p \(path)"
+        case .stale: "Run: fusermount3 -u -z \(path)"
+        default: "Correct that, or mount on another empty directory."
+        }
+    }
+
+    /// Other keys take effect now and are there at the next start without a network.
+    static func keep(
+        _ session: SessionResponse, _ credentials: Credentials, _ profile: Profile, _ keys: KeyringBox, _ log: Logger
+    ) {
+        guard let grant = session.namespaces.first(where: { $0.id == session.root }) else { return }
+        let known = credentials.session.namespaces.first { $0.id == session.root }
+        guard grant.keys != known?.keys || grant.role != known?.role else { return }
+        do {
+            keys.keyring = try NamespaceKeyring(grant.keys)
+            var renewed = credentials
+            renewed.session = session
+            try renewed.save(for: profile)
+        } catch {
+            log.warning("the account's new keys cannot be kept: \(error)")
+        }
+    }
+}

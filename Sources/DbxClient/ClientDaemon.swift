@@ -1,0 +1,259 @@
+import CurlHTTP
+import DbxClientAPI
+import DbxContent
+import DbxFileSystem
+import DbxLocalStore
+import DbxModel
+import DbxMount
+import DbxSync
+import DbxSystem
+import DbxTransfer
+import DbxWire
+import FuseLowLevel
+import Glibc
+package import Logging
+
+/// The process behind one mount: puts the client's parts together, and takes them apart in order.
+///
+/// Sendable: parts are set in `init` and guard themselves; `ending` is a monitor.
+package final class ClientDaemon: Sendable {
+    /// Why the daemon ends.
+    private struct Ending: Sendable {
+        var isMountGone = false
+        var isAskedTo = false
+    }
+
+    private let options: MountOptions
+    private let log: Logger
+    private let credentials: Credentials
+    private let connectivity: Connectivity
+    private let api: HTTPDbxAPI
+    private let shared: SharedStore
+    private let meter: TransferMeter
+    private let fetcher: BlockFetcher
+    private let uploader: ContentUploader
+    private let engine: Engine
+    private let fileSystem: FileSystem
+    private let events: EventStream
+    private let mount = Monitor<Mount?>(nil)
+    private let ending = Monitor(Ending())
+    private let startedAt: Timestamp
+
+    /// Serves the mount until somebody unmounts it or asks the daemon to end. On the process's main thread, before it has
+    /// others. `readiness` is told when the mount answers; a failure before that is thrown.
+    package static func run(
+        _ options: MountOptions, readiness: ReadinessReport, log: Logger, progress: (String) -> Void = { _ in }
+    ) throws(ClientFailure) {
+        SignalThread.block()
+        let lock = try ProfileLock.take(options.profile, mountPoint: options.mountPoint)
+        defer { withExtendedLifetime(lock) {} }
+        try MountPoint.prepare(options.mountPoint)
+        if options.allowOther { try MountPoint.checkAllowOther() }
+        let daemon = try ClientDaemon(options, credentials: Credentials.load(for: options.profile), log: log)
+        try daemon.serve(readiness, progress)
+    }
+
+    private init(_ options: MountOptions, credentials: Credentials, log: Logger) throws(ClientFailure) {
+        let time = SystemTime()
+        let entropy = SystemEntropy()
+        let connectivity = Connectivity(time: time, entropy: entropy)
+        let endpoint = try ServerAddress.endpoint(options.settings.server, pinned: credentials.pinnedCertificate)
+        let api = HTTPDbxAPI(endpoint: endpoint, token: credentials.token, time: time, observer: connectivity)
+        let grant = try Self.grant(in: credentials)
+        let keys = KeyringBox(try Self.keyring(grant))
+        let shared = try Self.openStore(options, root: grant.rootNode, now: time.now())
+        let meter = TransferMeter(time: time)
+        do throws(Errno) {
+            let fetcher = try BlockFetcher(
+                api: api, namespace: grant.id, shared: shared, keys: keys, meter: meter, time: time, entropy: entropy
+            ) {
+                let state = connectivity.status.state
+                return state == .offline || state == .refused
+            }
+            connectivity.onChange { state in
+                log.info("connection: \(state.rawValue)")
+                if state != .connected { fetcher.serverWentAway() }
+            }
+            uploader = try ContentUploader(
+                api: api, namespace: grant.id, shared: shared, keys: keys, meter: meter, entropy: entropy)
+            engine = Engine(
+                Engine.Parts(
+                    shared: shared, api: api, namespace: grant.id, device: credentials.session.deviceName, keys: keys,
+                    uploader: uploader, connectivity: connectivity, time: time, entropy: entropy, log: log
+                ) { session in Self.keep(session, credentials, options.profile, keys, log) })
+            fileSystem = try FileSystem(
+                shared: shared, blocks: fetcher, time: time, ownership: Self.ownership(options), events: engine)
+            self.fetcher = fetcher
+        } catch {
+            throw ClientFailure(
+                .failed, "Cannot start the daemon's threads: \(error)",
+                remedy: "Raise the limit of processes (ulimit -u).")
+        }
+        events = EventStream(
+            api: api, namespace: grant.id, connectivity: connectivity, time: time, entropy: entropy
+        ) { [engine] head in engine.noticed(head: head) }
+        self.options = options
+        self.log = log
+        self.credentials = credentials
+        self.connectivity = connectivity
+        self.api = api
+        self.shared = shared
+        self.meter = meter
+        startedAt = time.now()
+    }
+
+    // MARK: From start to end
+
+    private func serve(_ readiness: ReadinessReport, _ progress: (String) -> Void) throws(ClientFailure) {
+        let control = ControlServer(profile: options.profile, mountPoint: options.mountPoint, handler: self)
+        let judge = try start(progress)
+        var isServing = false
+        defer { end(control: isServing ? control : nil, judge: judge) }
+        try startMount()
+        try control.start()
+        isServing = true
+        readiness.ready()
+        ServiceNotifier.notify("READY=1")
+        log.info("mounted at \(options.mountPoint)")
+        let reason = ending.wait { $0.isMountGone || $0.isAskedTo ? $0 : nil }
+        ServiceNotifier.notify("STOPPING=1")
+        if reason?.isMountGone == false { takeMountAway() }
+    }
+
+    /// Everything that needs no mount. Returns the thread that watches the connection.
+    private func start(_ progress: (String) -> Void) throws(ClientFailure) -> WorkerThread {
+        let judge: WorkerThread
+        do throws(Errno) {
+            try SignalThread.start { [ending, log] number in
+                log.info("signal \(number)")
+                ending.update { $0.isAskedTo = true }
+            }
+            judge = try WorkerThread(name: "dbxfs-connect") { [connectivity, api] in connectivity.run(asking: api) }
+        } catch {
+            throw Self.threadFailure(error)
+        }
+        do throws(ClientFailure) {
+            try fillEmptyReplica(progress)
+            do throws(Errno) {
+                try engine.start(on: fileSystem)
+                try events.start()
+            } catch {
+                throw Self.threadFailure(error)
+            }
+        } catch {
+            end(control: nil, judge: judge)
+            throw error
+        }
+        return judge
+    }
+
+    /// The first mount of an account shows the whole tree from its first moment; later ones show what is known.
+    private func fillEmptyReplica(_ progress: (String) -> Void) throws(ClientFailure) {
+        do {
+            let isKnown = try shared.withStore { store throws(StoreError) in try store.meta(SyncMeta.cursor) != nil }
+            guard !isKnown else { return }
+            var told = 0
+            try engine.pullFirst(into: fileSystem) { rows in
+                guard rows >= told + 10_000 else { return }
+                told = rows
+                progress("Reading the tree: \(rows) rows so far …")
+            }
+        } catch let error as APIError {
+            throw Account.failure(of: error, server: options.settings.server)
+        } catch {
+            throw ClientFailure(
+                .failed, "Cannot write the local state in \(options.profile.dataDirectory): \(error)",
+                remedy: "Check that its disk is writable and not full.")
+        }
+    }
+
+    private func startMount() throws(ClientFailure) {
+        do throws(FuseMountError) {
+            let point = try DbxMount.MountPoint(preparing: options.mountPoint)
+            let new = try Mount(fileSystem, at: point, allowOther: options.allowOther) { [ending] in
+                ending.update { $0.isMountGone = true }
+            }
+            mount.withLock { $0 = new }
+        } catch {
+            throw ClientFailure(.mountPoint, "Cannot mount: \(error)", remedy: Self.remedy(error, options.mountPoint))
+        }
+    }
+
+    /// Asked to end, we go even when programs are in there.
+    private func takeMountAway() {
+        guard let mount = mount.withLock({ $0 }) else { return }
+        do throws(FuseMountError) {
+            try mount.unmount()
+        } catch {
+            log.notice("\(error); detaching it anyway")
+            try? mount.unmount(lazily: true)
+            mount.stop()
+        }
+    }
+
+    /// In this order: no new requests, no more sync, the last epoch.
+    private func end(control: ControlServer?, judge: WorkerThread) {
+        mount.withLock { $0 }?.waitUntilEnded(seconds: 10)
+        control?.stop()
+        connectivity.stop()
+        events.stop()
+        fetcher.shutdown()
+        engine.stop()
+        uploader.shutdown()
+        fileSystem.shutdown()
+        judge.join()
+        log.info("ended")
+    }
+}
+
+// MARK: Control
+
+extension ClientDaemon: ControlHandling {
+    package func sync(report: (PendingStatus) -> Bool) throws(ClientFailure) {
+        do throws(Errno) {
+            try fileSystem.synchronizeEverything()
+        } catch {
+            throw ClientFailure(.failed, "The local disk failed: \(error)", remedy: "See the daemon's log.")
+        }
+        try engine.sync(report: report)
+    }
+
+    package func shutdown() { ending.update { $0.isAskedTo = true } }
+
+    package func status() -> ClientStatus {
+        let report = engine.report.current
+        let pending = engine.pending()
+        return ClientStatus(
+            version: ClientVersion.current, profile: options.profile.name, processID: getpid(),
+            server: options.settings.server, user: credentials.session.userName,
+            device: credentials.session.deviceName, mountPoint: options.mountPoint, mountedAt: startedAt,
+            connection: connectivity.status, pending: pending, transfer: transfer(pending),
+            refused: report.refused, lastError: report.lastError, cache: cache(), quota: report.quota,
+            counters: counters(report))
+    }
+
+    private func transfer(_ pending: PendingStatus) -> TransferStatus {
+        let rates = meter.rates()
+        let left = rates.upload > 0 && pending.bytes > 0 ? pending.bytes / rates.upload + 1 : nil
+        return TransferStatus(
+            uploadBytesPerSecond: rates.upload, downloadBytesPerSecond: rates.download, secondsLeft: left)
+    }
+
+    private func cache() -> CacheStatus {
+        shared.withStore { store in
+            CacheStatus(
+                cachedBytes: store.cachedBytes, limitBytes: store.configuration.cacheLimitBytes,
+                stagingBytes: store.stagingBytes)
+        }
+    }
+
+    private func counters(_ report: EngineReport.State) -> ClientCounters {
+        let totals = meter.totals
+        return ClientCounters(
+            fuse: fileSystem.counters.all, invalidations: mount.withLock { $0 }?.invalidations ?? [:],
+            requests: connectivity.requestCount, fetchedBlocks: totals.fetchedBlocks,
+            fetchedBytes: totals.fetchedBytes, uploadedBlocks: totals.uploadedBlocks,
+            uploadedBytes: totals.uploadedBytes, commits: report.commits, commitRows: report.commitRows,
+            pulls: report.pulls)
+    }
+}

@@ -1,0 +1,189 @@
+import CurlHTTP
+package import DbxClientAPI
+import DbxFileSystem
+package import DbxLocalStore
+package import DbxModel
+import DbxSync
+package import DbxSystem
+package import DbxTransfer
+package import DbxWire
+package import Logging
+import Synchronization
+
+/// Keeps the local tree and the server's the same: one thread that pulls, applies, uploads and commits, woken by what
+/// happens here, there, and between, and asleep otherwise.
+///
+/// Sendable: hooks may be called from any thread and only note what happened; everything else is the loop's own.
+package final class Engine: Sendable, FileSystemEvents {
+    /// What the engine works with.
+    package struct Parts: Sendable {
+        package var shared: SharedStore
+        package var api: any DbxAPI
+        package var namespace: NamespaceID
+        package var device: String
+        package var keys: KeyringBox
+        package var uploader: ContentUploader
+        package var connectivity: Connectivity
+        package var time: any TimeSource
+        package var entropy: any Entropy
+        package var log: Logger
+        /// Called with every session that the server confirms, on the engine's thread.
+        package var sessionChanged: @Sendable (SessionResponse) -> Void
+
+        package init(
+            shared: SharedStore, api: any DbxAPI, namespace: NamespaceID, device: String, keys: KeyringBox,
+            uploader: ContentUploader, connectivity: Connectivity, time: any TimeSource, entropy: any Entropy,
+            log: Logger, sessionChanged: @escaping @Sendable (SessionResponse) -> Void
+        ) {
+            self.shared = shared
+            self.api = api
+            self.namespace = namespace
+            self.device = device
+            self.keys = keys
+            self.uploader = uploader
+            self.connectivity = connectivity
+            self.time = time
+            self.entropy = entropy
+            self.log = log
+            self.sessionChanged = sessionChanged
+        }
+    }
+
+    let parts: Parts
+    let report = EngineReport()
+    let signals = Monitor(EngineSignals())
+    /// Set while `hasLocalChange` is: spares FUSE's threads the monitor.
+    let isChangeNoted = Atomic(false)
+    /// How many wait in `sync`.
+    let urgency = Atomic(0)
+    /// Ends the loop's request under way; renewed with every connection.
+    private let current = Mutex(CancelToken())
+    private let thread = Monitor<WorkerThread?>(nil)
+
+    package init(_ parts: Parts) {
+        self.parts = parts
+        parts.connectivity.onChange { [weak self] state in self?.connectionChanged(state) }
+    }
+
+    var cancel: CancelToken { current.withLock { $0 } }
+
+    private func connectionChanged(_ state: ConnectionStatus.State) {
+        guard state != .connected else { return signals.update { $0.hasConnected = true } }
+        let lost = current.withLock { current in
+            defer { current = CancelToken() }
+            return current
+        }
+        lost.cancel()
+        signals.update { $0.hasDisconnected = true }
+    }
+
+    /// Brings an empty replica up to date before anything is mounted on it. On the calling thread; `progress` is told of
+    /// the rows that have come so far.
+    package func pullFirst(into tree: any SyncedTree, progress: (Int) -> Void) throws {
+        try SyncLoop(self, tree: tree, uploads: nil).pull(progress: progress)
+    }
+
+    package func start(on tree: any SyncedTree) throws(Errno) {
+        let scheduler = try UploadScheduler(shared: parts.shared, uploader: parts.uploader) { [signals] finished in
+            signals.update { $0.finishedUploads.append(finished) }
+        }
+        let worker = try WorkerThread(name: "dbxfs-sync") { [self] in
+            SyncLoop(self, tree: tree, uploads: scheduler).run()
+            scheduler.shutdown()
+        }
+        thread.withLock { $0 = worker }
+    }
+
+    /// Ends the loop at the next point where nothing is half done, and waits for it. A commit in flight stays saved.
+    package func stop() {
+        signals.update { $0.isStopped = true }
+        cancel.cancel()
+        thread.withLock { $0.take() }?.join()
+    }
+
+    // MARK: Hooks
+
+    package func localChange() {
+        guard !isChangeNoted.exchange(true, ordering: .relaxed) else { return }
+        signals.update { $0.hasLocalChange = true }
+    }
+
+    package func lastWriterClosed(_ number: InodeNumber) {
+        signals.update { state in
+            state.closedFiles.insert(number)
+            state.hasLocalChange = true
+        }
+    }
+
+    package func synchronized(_ number: InodeNumber) { localChange() }
+
+    package func stagingIsFull() { signals.update { $0.isStagingFull = true } }
+
+    /// The namespace's journal has reached `head`.
+    package func noticed(head: Seq) {
+        signals.update { $0.noticedHead = max($0.noticedHead, head) }
+    }
+
+    // MARK: Questions
+
+    package func pending() -> PendingStatus {
+        let summary = try? parts.shared.withStore { store throws(StoreError) in try store.pendingSummary() }
+        return PendingStatus(files: summary?.files ?? 0, bytes: summary?.bytes ?? 0, oldest: summary?.oldest)
+    }
+
+    /// Returns when the server has everything that was changed here before the call. See `ControlHandling.sync`.
+    package func sync(report progress: (PendingStatus) -> Bool) throws(ClientFailure) {
+        let moment = parts.time.now()
+        let change = parts.shared.withStore { $0.changeCounter }
+        urgency.add(1, ordering: .relaxed)
+        signals.update { $0.urgencyChanged = true }
+        defer {
+            urgency.subtract(1, ordering: .relaxed)
+            signals.update { $0.urgencyChanged = true }
+        }
+        var reportedAt: Duration?
+        while try isPending(moment, change) {
+            try checkHope()
+            let now = parts.time.monotonic()
+            if reportedAt.map({ now - $0 >= .seconds(1) }) ?? true {
+                guard progress(pending()) else { return }
+                reportedAt = now
+            }
+            // The loop wakes nobody: a short wait is exact enough for people and scripts.
+            let pause = Monitor(())
+            _ = pause.wait(timeout: .milliseconds(20)) { _ -> Bool? in nil }
+        }
+    }
+
+    private func isPending(_ moment: Timestamp, _ change: Int64) throws(ClientFailure) -> Bool {
+        do throws(StoreError) {
+            return try parts.shared.withStore { store throws(StoreError) in
+                try store.hasPending(changedBefore: moment, change: change)
+            }
+        } catch {
+            throw ClientFailure(.failed, "Cannot tell what is pending: \(error)", remedy: "See the daemon's log.")
+        }
+    }
+
+    private func checkHope() throws(ClientFailure) {
+        let status = parts.connectivity.status
+        switch status.state {
+        case .connected, .connecting: break
+        case .offline:
+            throw ClientFailure(
+                .unreachable, "Not everything is on the server: \(status.detail ?? "the server does not answer")",
+                remedy: "What is pending stays on this machine and goes up by itself when the server is back.")
+        case .refused:
+            throw ClientFailure(
+                .notLoggedIn, "Not everything is on the server: \(status.detail ?? "this device was logged out")",
+                remedy: "What is pending stays on this machine. Log in again: dbxfs login")
+        }
+        let state = report.current
+        if state.isStuck, let first = state.refused.first {
+            throw ClientFailure(
+                .busy,
+                "The server refuses \(state.refused.count) files, the first of them \(first.path): \(first.reason)",
+                remedy: first.remedy)
+        }
+    }
+}

@@ -1,0 +1,37 @@
+import DbxLocalStore
+import DbxModel
+import DbxTransfer
+
+/// What has happened since the sync loop last looked. A value, guarded by the engine's monitor.
+struct EngineSignals: Sendable {
+    var isStopped = false
+    /// Something changed here.
+    var hasLocalChange = false
+    /// Files that no program writes to any more.
+    var closedFiles: Set<InodeNumber> = []
+    var finishedUploads: [FinishedUpload] = []
+    /// The newest head of the namespace that the server told of.
+    var noticedHead = Seq.zero
+    /// Reachability changed: what was put off is tried at once.
+    var hasConnected = false
+    /// The server was lost: what is on its way to it is ended.
+    var hasDisconnected = false
+    /// Writers wait for room.
+    var isStagingFull = false
+    /// Somebody began or ceased to wait for everything to be on the server.
+    var urgencyChanged = false
+
+    /// Whether the loop has a reason to wake.
+    var isPending: Bool {
+        isStopped || hasLocalChange || !closedFiles.isEmpty || !finishedUploads.isEmpty || noticedHead != .zero
+            || hasConnected || hasDisconnected || isStagingFull || urgencyChanged
+    }
+}
+
+/// The end of one file's upload.
+struct FinishedUpload: Sendable {
+    var number: InodeNumber
+    /// Nil where there was nothing to upload any more.
+    var snapshot: UploadSnapshot?
+    var result: Result<ContentUpload?, UploadFailure>
+}

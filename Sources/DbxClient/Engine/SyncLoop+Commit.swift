@@ -1,0 +1,126 @@
+import DbxClientAPI
+import DbxLocalStore
+import DbxModel
+import DbxSync
+import DbxTransfer
+import DbxWire
+
+extension SyncLoop {
+    /// Saves the commit, sends it, and does what the answer means. Without an answer it stays saved.
+    func send(_ planned: PlannedCommit) throws {
+        let commit = LocalStore.InFlightCommit(
+            id: planned.request.id, body: try WireJSON.encode(planned.request),
+            covered: try WireJSON.encode(planned.covered))
+        try store { store throws(StoreError) in try store.saveCommit(commit) }
+        try deliver(commit, planned.request, planned.covered)
+    }
+
+    /// A commit that was sent without an answer goes out again, byte for byte, before anything else.
+    func resendCommit() throws {
+        guard let commit = try store({ store throws(StoreError) in try store.commitInFlight() }) else { return }
+        let request = try WireJSON.decode(CommitRequest.self, from: commit.body)
+        let covered = try WireJSON.decode(CoveredRows.self, from: commit.covered)
+        try deliver(commit, request, covered)
+    }
+
+    private func deliver(
+        _ commit: LocalStore.InFlightCommit, _ request: CommitRequest, _ covered: CoveredRows
+    ) throws {
+        do throws(APIError) {
+            let result = try parts.api.commit(in: parts.namespace, body: commit.body, cancel: cancel)
+            try accepted(commit.id, request, covered, result)
+        } catch {
+            guard error.meaning == .refused, let problem = error.problem else { throw error }
+            try store { store throws(StoreError) in try store.removeCommit(commit.id) }
+            refused(error, problem, request, covered)
+        }
+    }
+
+    private func accepted(
+        _ id: CommitID, _ request: CommitRequest, _ covered: CoveredRows, _ result: CommitResult
+    ) throws(APIError) {
+        do {
+            try parts.shared.withStore { store in
+                try store.transaction {
+                    try CommitOutcome.accept(covered, request: request, seq: result.seq, store: store)
+                    try store.removeCommit(id)
+                }
+                for node in covered.nodes where node.content != nil { endUpload(node, store) }
+                try store.dropDeadNodes(isOpen: { [tree] in tree.isOpen($0) })
+            }
+        } catch {
+            throw APIError(.garbage("the server's answer cannot be applied here: \(error)"))
+        }
+        if result.seq == knownHead.next { knownHead = result.seq }
+        rowsSincePull += request.nodes.count + request.entries.count
+        rowLimit = min(Self.maximumRows, rowLimit * 4)
+        conflictsInRow = 0
+        learn(result.quota)
+        report.countCommit(request)
+        tree.roomMayHaveGrown()
+    }
+
+    private func endUpload(_ node: CoveredRows.Node, _ store: LocalStore) {
+        guard let snapshot = node.content, let content = uploaded[snapshot.number], content.snapshot == snapshot
+        else { return }
+        store.endUpload(content.snapshot)
+        uploaded[snapshot.number] = nil
+    }
+
+    // MARK: Refusals
+
+    private func refused(
+        _ error: APIError, _ problem: Problem, _ request: CommitRequest, _ covered: CoveredRows
+    ) {
+        let contents = covered.nodes.filter { $0.content != nil }
+        switch problem.kind {
+        case .conflict:
+            mustPull = true
+            dropUploads(of: (problem.nodes ?? []).map(\.id))
+            conflictsInRow += 1
+            // A pull settles a conflict. Should it not, this must not become a storm.
+            if conflictsInRow > 3 {
+                note("The server keeps refusing a commit: \(error)")
+                pacing.pause(until: now + min(.seconds(30), .milliseconds(100 << min(conflictsInRow, 10))))
+            }
+        case .commitIDReused:
+            // Only an answer that was lost together with local rows leads here: the pull tells what stands there.
+            mustPull = true
+        case .missingBlocks:
+            parts.uploader.doubt(problem.missing ?? [])
+            dropUploads(of: contents.map(\.id))
+            isolate(error, request, covered)
+        case .quotaExceeded where !contents.isEmpty:
+            note("The server refused a commit: \(error)")
+            dropUploads(of: contents.map(\.id))
+            for node in contents { if let content = node.content { hold(content.number, because: error) } }
+        default:
+            note("The server refused a commit: \(error)")
+            mustPull = problem.kind == .invalidTree
+            isolate(error, request, covered)
+        }
+    }
+
+    /// Makes commits smaller until the row that the server does not want stands alone, and holds that one.
+    private func isolate(_ error: APIError, _ request: CommitRequest, _ covered: CoveredRows) {
+        if rowLimit > 1 {
+            rowLimit = max(1, min(rowLimit, request.nodes.count + request.entries.count) / 4)
+            return
+        }
+        if error.problem?.kind == .missingBlocks, missingTries < 3 {
+            missingTries += 1
+            return
+        }
+        missingTries = 0
+        rowLimit = Self.maximumRows
+        let nodes = Set(covered.nodes.map(\.id)).union(covered.entries.compactMap(\.sent))
+        dropUploads(of: nodes)
+        for id in nodes {
+            if let number = try? store({ store throws(StoreError) in try store.node(id)?.number }) {
+                hold(number, because: error)
+            }
+        }
+        // A removal has no node to hold: the whole push waits.
+        if nodes.isEmpty { pacing.pause(until: now + .seconds(60)) }
+    }
+}

@@ -1,0 +1,121 @@
+import DbxClientAPI
+import DbxLocalStore
+import DbxModel
+import DbxSync
+import DbxWire
+
+extension SyncLoop {
+    private static let pageRows = 2_000
+
+    /// Fetches what is new, page by page, and applies all of it at once.
+    func pull(progress: (Int) -> Void = { _ in }) throws {
+        do throws(APIError) {
+            try fetchPages(progress)
+        } catch {
+            guard error.problem?.kind == .cursorGone else { throw error }
+            // Too old, or of a server that was restored: begin anew and keep the local work.
+            try store { store throws(StoreError) in try store.setMeta(SyncMeta.cursor, nil) }
+            try fetchPages(progress)
+        }
+    }
+
+    private func fetchPages(_ progress: (Int) -> Void) throws(APIError) {
+        var rows = 0
+        var head = knownHead
+        do {
+            var cursor = try store { store throws(StoreError) -> [UInt8]? in
+                try store.clearStaged()
+                return try store.meta(SyncMeta.cursor)
+            }.map { String(decoding: $0, as: UTF8.self) }
+            while true {
+                let received = try parts.api.changes(
+                    in: parts.namespace, after: cursor, limit: Self.pageRows, cancel: cancel)
+                try store { store throws(StoreError) in try store.stagePage(received.body) }
+                cursor = received.page.cursor
+                rows += received.page.rowCount
+                head = max(head, received.page.lastSeq)
+                progress(rows)
+                if received.page.complete {
+                    try apply(cursor: received.page.cursor)
+                    learn(received.page.quota)
+                    break
+                }
+            }
+        } catch let error as APIError {
+            throw error
+        } catch {
+            throw APIError(.garbage("the server's changes cannot be applied here: \(error)"))
+        }
+        knownHead = max(head, noticedHead)
+        mustPull = false
+        rowsSincePull = 0
+    }
+
+    private func apply(cursor: String) throws {
+        let changes = try parts.shared.withStore { store in
+            var applier = makeApplier(store)
+            try applier.applyStaged(cursor: cursor)
+            return applier.changes
+        }
+        applied(changes)
+        report.update { $0.pulls += 1 }
+    }
+
+    private func makeApplier(_ store: LocalStore) -> PullApplier {
+        PullApplier(
+            store: store, now: parts.time.now(), entropy: parts.entropy, device: parts.device,
+            isBusy: { [tree] in tree.openForWriting($0) })
+    }
+
+    private func applied(_ changes: [TreeChange]) {
+        if !changes.isEmpty { tree.apply(changes: changes) }
+        dropStaleUploads()
+        pacing.planSoon(now: now)
+    }
+
+    // MARK: Rows that waited for a file to be closed
+
+    /// After a restart no file is open.
+    func restoreDeferred() {
+        do {
+            let ids = try store { store throws(StoreError) in try store.deferredNodes() }
+            for id in ids { try applyDeferred(id) }
+        } catch {
+            note("Sync failed on this machine: \(error)")
+        }
+    }
+
+    func applyDeferred(_ number: InodeNumber) {
+        do {
+            let id = try store { store throws(StoreError) -> NodeID? in
+                guard let id = try store.node(number)?.id, try store.deferred(id) != nil else { return nil }
+                return id
+            }
+            if let id { try applyDeferred(id) }
+        } catch {
+            note("Sync failed on this machine: \(error)")
+        }
+    }
+
+    private func applyDeferred(_ id: NodeID) throws {
+        let changes = try parts.shared.withStore { store in
+            var applier = makeApplier(store)
+            try applier.applyDeferred(id)
+            return applier.changes
+        }
+        applied(changes)
+    }
+
+    func store<Value>(_ body: (LocalStore) throws(StoreError) -> Value) throws(StoreError) -> Value {
+        try parts.shared.withStore(body)
+    }
+}
+
+extension ChangesPage {
+    var rowCount: Int { nodes.count + entries.count + segments.count }
+
+    var lastSeq: Seq {
+        [nodes.map(\.seq).max(), entries.map(\.seq).max(), segments.map(\.seq).max(), blocks.map(\.seq).max()]
+            .compactMap(\.self).max() ?? .zero
+    }
+}

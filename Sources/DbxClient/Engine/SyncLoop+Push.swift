@@ -1,0 +1,153 @@
+import DbxClientAPI
+import DbxContent
+import DbxLocalStore
+import DbxModel
+import DbxSync
+import DbxTransfer
+import DbxWire
+
+extension SyncLoop {
+    /// Plans, starts uploads, sends one commit. Whether there may be more to commit right away.
+    func push() throws -> Bool {
+        guard let uploads else { return false }
+        let start = now
+        let plan = try makePlan(uploading: uploads.files)
+        pacing.planned(from: start, to: now)
+        let ready = plan.uploads.filter { number in postponed[number].map { $0.until <= now } ?? true }
+        uploads.add(ready)
+        let files = uploads.files
+        postponed = postponed.filter { $0.value.until > now || files.contains($0.key) }
+        isStagingFull = isStagingFull && !(ready.isEmpty && uploads.files.isEmpty)
+        if let next = plan.nextReadyAt {
+            let wait = max(next.nanoseconds - parts.time.now().nanoseconds, 0)
+            pacing.plan(at: now + .nanoseconds(wait) + .milliseconds(5))
+        }
+        reportRefusals(isStuck: plan.commit == nil && ready.isEmpty && uploads.files.isEmpty)
+        guard let commit = plan.commit else { return false }
+        try send(commit)
+        pacing.planNow()
+        return true
+    }
+
+    private func makePlan(uploading: Set<InodeNumber>) throws -> PushPlan {
+        let context = PushContext(
+            openForWriting: { [tree] in tree.openForWriting($0) }, uploading: uploading, uploaded: uploaded,
+            held: held.ids, urgent: isUrgent, rowLimit: rowLimit)
+        let id = CommitID(high: parts.entropy.next(), low: parts.entropy.next())
+        let moment = parts.time.now()
+        return try parts.shared.withStore { store in
+            try PushPlanner.plan(store: store, context: context, now: moment, commitID: id)
+        }
+    }
+
+    // MARK: Uploads
+
+    func settle(_ finished: FinishedUpload) {
+        switch finished.result {
+        case .success(let upload):
+            postponed[finished.number] = nil
+            guard let upload, let snapshot = finished.snapshot else { return }
+            if let old = uploaded.updateValue(
+                UploadedContent(
+                    snapshot: snapshot, segments: upload.segments, blocks: upload.blocks,
+                    contentHash: upload.contentHash), forKey: finished.number)
+            {
+                parts.shared.withStore { $0.endUpload(old.snapshot) }
+            }
+        case .failure(.cancelled): break
+        case .failure(let failure): settle(failure, of: finished.number)
+        }
+    }
+
+    private func settle(_ failure: UploadFailure, of number: InodeNumber) {
+        note("An upload failed: \(failure)")
+        switch failure {
+        case .api(let error) where error.meaning == .refused: hold(number, because: error)
+        case .keys(.readOnly):
+            hold(number, reason: "this account may only read here", remedy: "Ask the owner for leave to write.")
+        case .keys:
+            hasSession = false
+            postpone(number, retryAfter: nil)
+        case .api(let error): postpone(number, retryAfter: error.retryAfter)
+        case .local, .block: postpone(number, retryAfter: nil)
+        case .cancelled: break
+        }
+    }
+
+    private func postpone(_ number: InodeNumber, retryAfter: Duration?) {
+        var retry = postponed[number]?.retry ?? RetryPolicy(first: .seconds(1), longest: .seconds(300))
+        let delay = retry.delayAfterFailure(retryAfter: retryAfter, random: parts.entropy.next())
+        postponed[number] = (now + max(delay, .milliseconds(500)), retry)
+    }
+
+    /// Uploads whose file has become something else meanwhile say what is not so any more.
+    func dropStaleUploads() {
+        parts.shared.withStore { store in
+            for (number, content) in uploaded {
+                let node = try? store.node(number)
+                let isCurrent =
+                    node?.id == content.snapshot.id && node?.contentSeq == content.snapshot.contentBase
+                    && node?.contentDirty == true
+                if !isCurrent {
+                    store.endUpload(content.snapshot)
+                    uploaded[number] = nil
+                }
+            }
+        }
+    }
+
+    /// Their content goes up again before they are committed.
+    func dropUploads(of nodes: some Sequence<NodeID>) {
+        let ids = Set(nodes)
+        parts.shared.withStore { store in
+            for (number, content) in uploaded where ids.contains(content.snapshot.id) {
+                store.endUpload(content.snapshot)
+                uploaded[number] = nil
+            }
+        }
+    }
+
+    // MARK: Refusals
+
+    func hold(_ number: InodeNumber, because error: APIError) {
+        hold(number, reason: error.problem?.title ?? error.description, remedy: Self.remedy(for: error))
+    }
+
+    func hold(_ number: InodeNumber, reason: String, remedy: String) {
+        guard let id = try? store({ store throws(StoreError) in try store.node(number)?.id }) else { return }
+        held.hold(id, HeldRows.Refusal(number: number, reason: reason, remedy: remedy), now: now)
+    }
+
+    static func remedy(for error: APIError) -> String {
+        switch error.problem?.kind {
+        case .quotaExceeded:
+            "Delete files that are not needed, or ask the server's administrator for more room; it is tried again then."
+        case .forbidden: "Ask the owner for leave to write; it is tried again every few minutes."
+        default: error.problem.map(\.detail) ?? "It is tried again every few minutes."
+        }
+    }
+
+    private func reportRefusals(isStuck: Bool) {
+        let items = held.rows.values.prefix(100).map { refusal in
+            RefusedItem(path: path(of: refusal.number), reason: refusal.reason, remedy: refusal.remedy)
+        }
+        report.update { state in
+            state.refused = items.sorted { $0.path < $1.path }
+            state.isStuck = isStuck && !items.isEmpty
+        }
+    }
+
+    /// For display.
+    private func path(of number: InodeNumber) -> String {
+        let names = try? store { store throws(StoreError) in
+            var names: [String] = []
+            var number = number
+            while let entry = try store.entries(of: number).first, names.count < 1_000 {
+                names.append(entry.name.display)
+                number = entry.parent
+            }
+            return names
+        }
+        return (names ?? []).reversed().joined(separator: "/")
+    }
+}

@@ -1,0 +1,204 @@
+import CurlHTTP
+import DbxClientAPI
+import DbxFileSystem
+import DbxLocalStore
+import DbxModel
+import DbxSync
+import DbxSystem
+import DbxWire
+import Logging
+import Synchronization
+
+/// The engine's thread: what it remembers between its steps. Used by that thread only.
+///
+/// One step: answer the commit in flight, pull what is new, plan, start uploads, commit. It repeats while there is
+/// something to commit, then sleeps until a signal or the next moment at which something becomes ready.
+final class SyncLoop {
+    let parts: Engine.Parts
+    let report: EngineReport
+    let tree: any SyncedTree
+    /// Nil for a loop that only pulls.
+    let uploads: UploadScheduler?
+    private let engine: Engine
+
+    /// The head up to which rows are known here, by pulls and by commits of our own.
+    var knownHead = Seq.zero
+    /// The newest head that the server told of.
+    var noticedHead = Seq.zero
+    var mustPull = true
+    /// Rows committed here since the last pull: the next one brings them all again.
+    var rowsSincePull = 0
+    /// Whether the server has confirmed the session since it was reached.
+    var hasSession = false
+
+    var uploaded: [InodeNumber: UploadedContent] = [:]
+    /// Files whose upload failed, until when they wait.
+    var postponed: [InodeNumber: (until: Duration, retry: RetryPolicy)] = [:]
+    var held = HeldRows()
+    var rowLimit = SyncLoop.maximumRows
+    var conflictsInRow = 0
+    /// How often the server has missed blocks of a commit that could not be made smaller.
+    var missingTries = 0
+    var isStagingFull = false
+    var pacing = PlanPacing()
+    private var retry = RetryPolicy(first: .milliseconds(500), longest: .seconds(30))
+
+    static let maximumRows = 1_000
+
+    init(_ engine: Engine, tree: any SyncedTree, uploads: UploadScheduler?) {
+        self.engine = engine
+        parts = engine.parts
+        report = engine.report
+        self.tree = tree
+        self.uploads = uploads
+    }
+
+    var isUrgent: Bool { engine.urgency.load(ordering: .relaxed) > 0 || isStagingFull }
+    var cancel: CancelToken { engine.cancel }
+    var now: Duration { parts.time.monotonic() }
+
+    func run() {
+        restoreDeferred()
+        var deadline: Duration? = now
+        while true {
+            let signals = wait(until: deadline)
+            if signals.isStopped { return abandonUploads() }
+            absorb(signals)
+            guard parts.connectivity.isConnected else {
+                deadline = nil
+                continue
+            }
+            deadline = step()
+        }
+    }
+
+    // MARK: Waking
+
+    private func wait(until deadline: Duration?) -> EngineSignals {
+        let timeout = deadline.map { max($0 - now, .zero) }
+        let woken = engine.signals.wait(timeout: timeout) { signals -> EngineSignals? in
+            guard signals.isPending else { return nil }
+            return self.take(&signals)
+        }
+        return woken ?? EngineSignals()
+    }
+
+    private func take(_ signals: inout EngineSignals) -> EngineSignals {
+        let taken = signals
+        signals = EngineSignals(isStopped: taken.isStopped)
+        engine.isChangeNoted.store(false, ordering: .relaxed)
+        return taken
+    }
+
+    private func absorb(_ signals: EngineSignals) {
+        noticedHead = max(noticedHead, signals.noticedHead)
+        if signals.hasDisconnected { uploads?.cancelAll() }
+        if signals.hasConnected {
+            hasSession = false
+            postponed = [:]
+            held.releaseAll()
+            retry.succeeded()
+        }
+        if signals.isStagingFull { isStagingFull = true }
+        for number in signals.closedFiles { applyDeferred(number) }
+        for finished in signals.finishedUploads { settle(finished) }
+        let isQuick = signals.urgencyChanged || signals.hasConnected || signals.isStagingFull
+        if isQuick {
+            pacing.planNow()
+        } else if signals.hasLocalChange {
+            pacing.planSoon(now: now)
+        }
+        if !signals.finishedUploads.isEmpty {
+            pacing.uploadFinished(isLast: uploads?.files.isEmpty ?? true, now: now)
+        }
+    }
+
+    // MARK: Steps
+
+    /// Everything that can be done now. When to look again; nil: only a signal can bring more.
+    private func step() -> Duration? {
+        do {
+            try confirmSession()
+            try resendCommit()
+            while true {
+                if mustPull || noticedHead > knownHead { try pull() }
+                if held.releaseIfDue(now: now) || isSomethingDue { pacing.plan(at: now) }
+                guard let planAt = pacing.nextPlan, planAt <= now, try push() else { break }
+            }
+            try catchUp()
+            retry.succeeded()
+            return nextDeadline
+        } catch let error as APIError {
+            return failed(error)
+        } catch {
+            note("Sync failed on this machine: \(error)")
+            return now + retry.delayAfterFailure(random: parts.entropy.next())
+        }
+    }
+
+    private func failed(_ error: APIError) -> Duration? {
+        switch error.meaning {
+        case .loggedOut, .cancelled:
+            return nil
+        case .away, .busy:
+            note("The server cannot be used now: \(error)")
+        case .refused:
+            note("The server refused: \(error)")
+        }
+        let delay = retry.delayAfterFailure(retryAfter: error.retryAfter, random: parts.entropy.next())
+        return now + max(delay, .milliseconds(200))
+    }
+
+    /// Who we are and what we may open, once per connection; also where the server's journal stands.
+    private func confirmSession() throws(APIError) {
+        guard !hasSession else { return }
+        let session = try parts.api.session(cancel: cancel)
+        guard let grant = session.namespaces.first(where: { $0.id == parts.namespace }) else {
+            throw APIError(.garbage("the account has lost its tree on the server"))
+        }
+        parts.sessionChanged(session)
+        learn(grant.quota)
+        noticedHead = max(noticedHead, grant.head)
+        hasSession = true
+        pacing.planNow()
+    }
+
+    /// Rows of our own commits come back with the next pull. When many have gathered and nothing else is to be done they
+    /// are fetched now, so that they do not stand before a change of somebody else.
+    private func catchUp() throws {
+        guard rowsSincePull > 1_000, uploads?.files.isEmpty ?? true, pacing.nextPlan == nil else { return }
+        try pull()
+    }
+
+    private var isSomethingDue: Bool { postponed.values.contains { $0.until <= now } }
+
+    private var nextDeadline: Duration? {
+        let retries = postponed.values.map(\.until).filter { $0 > now }
+        return [pacing.nextPlan, held.deadline, retries.min()].compactMap(\.self).min()
+    }
+
+    // MARK: Reporting
+
+    func note(_ message: String) {
+        if report.current.lastError?.message != message { parts.log.warning("\(message)") }
+        let error = StatusError(message: message, at: parts.time.now())
+        report.update { $0.lastError = error }
+    }
+
+    func learn(_ quota: Quota) {
+        let before = report.current.quota
+        if let before, quota.limitBytes != before.limitBytes || quota.usedBytes < before.usedBytes {
+            held.releaseAll()
+            pacing.planNow()
+        }
+        report.update { $0.quota = quota }
+        tree.setQuota(quota.limitBytes.map { StorageQuota(limitBytes: $0, usedBytes: quota.usedBytes) })
+    }
+
+    private func abandonUploads() {
+        parts.shared.withStore { store in
+            for content in uploaded.values { store.endUpload(content.snapshot) }
+        }
+        uploaded = [:]
+    }
+}

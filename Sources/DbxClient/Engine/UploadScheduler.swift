@@ -1,0 +1,92 @@
+import CurlHTTP
+import DbxLocalStore
+import DbxSystem
+import DbxTransfer
+
+/// Runs the uploads that the planner asked for, several files at a time, in its order.
+///
+/// Sendable: guarded by its monitor, held for moves in the queue only. Results go to `finished`, called on its threads
+/// without locks.
+final class UploadScheduler: Sendable {
+    private struct State: Sendable {
+        var queue: [InodeNumber] = []
+        var running: Set<InodeNumber> = []
+        var cancel = CancelToken()
+        var isStopped = false
+    }
+
+    private let state = Monitor(State())
+    private let shared: SharedStore
+    private let uploader: ContentUploader
+    private let finished: @Sendable (FinishedUpload) -> Void
+    private let threads = Monitor<[WorkerThread]>([])
+
+    init(
+        shared: SharedStore, uploader: ContentUploader, threads count: Int = 8,
+        finished: @escaping @Sendable (FinishedUpload) -> Void
+    ) throws(Errno) {
+        self.shared = shared
+        self.uploader = uploader
+        self.finished = finished
+        for index in 0..<count {
+            let thread = try WorkerThread(name: "dbxfs-file-\(index)") { [self] in run() }
+            threads.withLock { $0.append(thread) }
+        }
+    }
+
+    /// Files that wait or are on their way.
+    var files: Set<InodeNumber> { state.withLock { $0.running.union($0.queue) } }
+
+    func add(_ numbers: [InodeNumber]) { state.update { $0.queue += numbers } }
+
+    /// Forgets what waits and ends what runs.
+    func cancelAll() {
+        state.update { state in
+            state.queue = []
+            state.cancel.cancel()
+            state.cancel = CancelToken()
+        }
+    }
+
+    func shutdown() {
+        state.update { $0.isStopped = true }
+        cancelAll()
+        for thread in threads.withLock({ $0 }) { thread.join() }
+    }
+
+    private func run() {
+        while let (number, cancel) = next() {
+            let result = upload(number, cancel: cancel)
+            state.withLock { _ = $0.running.remove(number) }
+            finished(result)
+        }
+    }
+
+    private func next() -> (InodeNumber, CancelToken)? {
+        let turn = state.wait { state -> (InodeNumber, CancelToken)?? in
+            if state.isStopped { return .some(nil) }
+            guard !state.queue.isEmpty else { return nil }
+            let number = state.queue.removeFirst()
+            state.running.insert(number)
+            return (number, state.cancel)
+        }
+        return turn ?? nil
+    }
+
+    private func upload(_ number: InodeNumber, cancel: CancelToken) -> FinishedUpload {
+        let snapshot: UploadSnapshot?
+        do throws(StoreError) {
+            snapshot = try shared.withStore { store throws(StoreError) in try store.beginUpload(number) }
+        } catch {
+            return FinishedUpload(number: number, snapshot: nil, result: .failure(.local(error)))
+        }
+        guard let snapshot else { return FinishedUpload(number: number, snapshot: nil, result: .success(nil)) }
+        do throws(UploadFailure) {
+            let upload = try uploader.upload(snapshot, cancel: cancel)
+            return FinishedUpload(number: number, snapshot: snapshot, result: .success(upload))
+        } catch {
+            shared.withStore { $0.endUpload(snapshot) }
+            return FinishedUpload(number: number, snapshot: nil, result: .failure(error))
+        }
+    }
+}

@@ -1,0 +1,23 @@
+package import DbxModel
+import GRDB
+
+extension LocalStore {
+    /// The number of the last local change.
+    package var changeCounter: Int64 { change }
+
+    /// Whether the server still lacks something that was changed here at or before this moment; `change` is
+    /// `changeCounter` then. A file that is written to all the time counts as sent once a later state is.
+    package func hasPending(changedBefore moment: Timestamp, change: Int64) throws(StoreError) -> Bool {
+        do {
+            return try queryOne(
+                """
+                SELECT EXISTS (SELECT 1 FROM nodes WHERE flags & 3 != 0 AND flags & 16 = 0 AND dirty_since <= ?)
+                    OR EXISTS (SELECT 1 FROM entries WHERE dirty = 1 AND change <= ?)
+                    OR EXISTS (SELECT 1 FROM commits)
+                """, [moment.nanoseconds.databaseValue, change.databaseValue]
+            ) { $0[0] as Bool } ?? false
+        } catch {
+            throw Self.storeError(error)
+        }
+    }
+}
