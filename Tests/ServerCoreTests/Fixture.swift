@@ -74,7 +74,8 @@ final class TestDevice {
 
     @discardableResult
     func send(_ request: CommitRequest, digest: [UInt8]? = nil) throws -> CommitResult {
-        let body = request.id.bytes + [UInt8(request.nodes.count), UInt8(request.entries.count)]
+        let body =
+            request.id.bytes + Int64(request.nodes.count).bigEndianBytes + Int64(request.entries.count).bigEndianBytes
         return try server.commit(
             SubmittedCommit(
                 caller: caller, namespace: namespace, request: request,

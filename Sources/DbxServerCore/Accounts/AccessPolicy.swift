@@ -7,8 +7,8 @@ enum NamespaceAction: Hashable, Sendable {
     case read, write
 }
 
-/// The one place that decides who may do what (DESIGN §6). Asked inside the transaction of the action, so that a revoked
-/// device or a disabled user is refused at once.
+/// The one place that decides who may do what (DESIGN §6). Asked inside the transaction of the action, so that a
+/// revoked device or a disabled user is refused at once.
 enum AccessPolicy {
     /// The caller's role. Unknown and forbidden namespaces are answered alike.
     @discardableResult

@@ -3,7 +3,8 @@ import Synchronization
 /// Slows down guessing: after a few failures each further try of a user from an address, and of an address for any
 /// user, has to wait twice as long as the one before.
 ///
-/// In memory only; guarded by its lock. A try counts as failed until it has succeeded, so that many at once gain nothing.
+/// In memory only; guarded by its lock. A try counts as failed until it has succeeded, so that many at once gain
+/// nothing.
 final class LoginLimiter: Sendable {
     private struct Record {
         var failures = 0

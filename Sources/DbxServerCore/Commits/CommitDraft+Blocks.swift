@@ -2,8 +2,8 @@ import DbxModel
 import DbxServerStores
 import DbxWire
 
-/// Which blocks the commit may use: those that the namespace has, and those that this device holds a receipt for. To know
-/// a block's id is not enough (DESIGN §4.3).
+/// Which blocks the commit may use: those that the namespace has, and those that this device holds a receipt for. To
+/// know a block's id is not enough (DESIGN §4.3).
 extension CommitDraft {
     func bringBlocks() throws {
         var missing: Set<BlockID> = []

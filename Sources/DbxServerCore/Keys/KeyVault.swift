@@ -5,8 +5,8 @@ import DbxWire
 
 /// The key hierarchy (DESIGN §4.3): master key → org key → keys of its namespaces and K_conv.
 ///
-/// Each key is stored sealed by AES-256-GCM under the one above it, with its purpose and its owner's id authenticated, so
-/// that a row put in another's place does not open. A value without locks.
+/// Each key is stored sealed by AES-256-GCM under the one above it, with its purpose and its owner's id
+/// authenticated, so that a row put in another's place does not open. A value without locks.
 struct KeyVault: Sendable {
     private let master: SymmetricKey
     private let entropy: any Entropy

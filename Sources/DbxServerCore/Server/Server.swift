@@ -6,8 +6,8 @@ import DbxSystem
 /// The server's behaviour behind one façade: what routes and administrators' commands call.
 ///
 /// Every method is synchronous, blocks on the disk, and may be called from any thread; the caller owns the threads.
-/// Requests throw `Problem`, administrators' commands `ServerError`. Has no lock of its own: the stores, the hub and the
-/// limiter guard themselves.
+/// Requests throw `Problem`, administrators' commands `ServerError`. Has no lock of its own: the stores, the hub and
+/// the limiter guard themselves.
 package final class Server: Sendable {
     package let configuration: ServerConfiguration
     package let events = EventHub()

@@ -1,7 +1,7 @@
 /// Where accounts, trees and the journal are kept: typed rows in transactions (DESIGN §6).
 ///
-/// Synchronous; may be called from any thread. Writers exclude one another at least for one namespace; a reader sees one
-/// consistent state. Closures are run exactly once, on any thread, while the caller waits, and must not keep the
+/// Synchronous; may be called from any thread. Writers exclude one another at least for one namespace; a reader sees
+/// one consistent state. Closures are run exactly once, on any thread, while the caller waits, and must not keep the
 /// transaction. Errors of the store are `StoreError`; what a closure throws is passed on.
 package protocol MetadataStore: Sendable {
     /// Runs `body` on a snapshot; it must only read.

@@ -2,11 +2,11 @@ package import DbxModel
 import DbxSystem
 import Synchronization
 
-/// Objects as files: `objects/ab/<id>.<generation>`, with `ab` the id's first two digits, and `uploads/` beside it for
-/// what is on its way in.
+/// Objects as files: `objects/ab/<id>.<generation>`, with `ab` the id's first two digits, and `uploads/` beside it
+/// for what is on its way in.
 ///
-/// An object gets its name by link(2), which never replaces one, after its bytes have been synced; then its directory is
-/// synced. Has no state but a counter for names.
+/// An object gets its name by link(2), which never replaces one, after its bytes have been synced; then its directory
+/// is synced. Has no state but a counter for names.
 package final class DirectoryObjectStore: ObjectStore {
     private let root: String
     private let stagedCount = Atomic<UInt64>(0)

@@ -1,7 +1,7 @@
 /// A family of SQL statements: the raw values are the statements, the cases their names.
 ///
-/// Written once in the dialect that SQLite and PostgreSQL share: parameters are `?1`, `?2`, … in order of first use (`$1`
-/// for PostgreSQL), BIGINT, TEXT and bytes are the only types.
+/// Written once in the dialect that SQLite and PostgreSQL share: parameters are `?1`, `?2`, … in order of first use
+/// (`$1` for PostgreSQL), BIGINT, TEXT and bytes are the only types.
 package protocol SQLStatements: CaseIterable, RawRepresentable, Sendable where RawValue == String {}
 
 /// A connection inside a transaction. Belongs to the closure that got it; never kept.
