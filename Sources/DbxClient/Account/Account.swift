@@ -16,20 +16,13 @@ package enum Account {
         return HTTPDbxAPI(endpoint: endpoint, token: credentials.token, time: SystemTime())
     }
 
-    /// Gets a token and stores it with the settings. Nothing is stored when it fails.
+    /// Gets a token and stores it with the settings. Nothing is stored when it fails. A profile may be logged in again,
+    /// also at a new address of the server, but never as another account: what is here belongs to the old one.
     package static func logIn(
         _ profile: Profile, address: ServerAddress, request: LoginRequest
     ) throws(ClientFailure) {
         let lock = try ProfileLock.take(profile, mountPoint: nil)
         defer { withExtendedLifetime(lock) {} }
-        if let old = try? Credentials.load(for: profile), let settings = try? ProfileSettings.load(for: profile) {
-            guard settings.server == address.url, settings.user == request.user else {
-                throw ClientFailure(
-                    .usage, "Profile “\(profile.name)” belongs to \(settings.user) on \(settings.server)",
-                    remedy: "Log out first (dbxfs logout), or choose another name with --profile.")
-            }
-            _ = old
-        }
         let response: LoginResponse
         let session: SessionResponse
         do throws(APIError) {
@@ -40,6 +33,16 @@ package enum Account {
             throw failure(of: error, server: address.url, isLogin: true)
         }
         let known = try? ProfileSettings.load(for: profile)
+        if let old = (try? Credentials.load(for: profile))?.session,
+            (old.user, old.root) != (session.user, session.root)
+        {
+            try? HTTPDbxAPI(endpoint: address.endpoint, token: response.token, time: SystemTime()).logout()
+            throw ClientFailure(
+                .usage,
+                "Profile “\(profile.name)” belongs to another account: \(known?.user ?? old.userName) on"
+                    + " \(known?.server ?? "another server")",
+                remedy: "Log out first (dbxfs logout), or choose another name with --profile.")
+        }
         try Credentials(token: response.token, pinnedCertificate: address.pinnedCertificate, session: session)
             .save(for: profile)
         try ProfileSettings(
