@@ -66,6 +66,13 @@ extension LocalStore {
         }
     }
 
+    private func subdirectories(of number: InodeNumber) throws -> Int64 {
+        try queryOne(
+            "SELECT count(*) FROM entries JOIN nodes ON nodes.number = entries.child WHERE parent = ? AND kind = ?",
+            [number.sql.databaseValue, (NodeKind.allCases.firstIndex(of: .directory) ?? 0).databaseValue]
+        ) { $0[0] as Int64 } ?? 0
+    }
+
     /// Takes the server's extents of one stretch; only while the content is clean. Their blocks must be known.
     package func putAgreedSegment(node id: NodeID, index: Int64, extents: [Extent]) throws(StoreError) {
         try transaction {
@@ -118,7 +125,9 @@ extension LocalStore {
         if node.kind == .directory {
             try touchDirectory(directory, linkChange: step, now: nil)
             node = try existing(number)
-            node.isOrphan = try parent(of: number) == nil
+            let isNamed = try parent(of: number) != nil
+            if isNamed, node.isOrphan { node.links = try 2 + subdirectories(of: number) }
+            node.isOrphan = !isNamed
         } else {
             node.links += step
             node.isOrphan = node.links <= 0

@@ -38,6 +38,18 @@ extension PullApplier {
         }
         try store.putAgreedEntry(parent: row.parent, name: row.name, node: row.node, seq: row.seq)
         note(.entry(parent: parent.number, name: row.name))
+        if row.node != nil, parent.isOrphan { try bringBack(parent) }
+    }
+
+    /// A directory that was removed here has got new work on the server: it comes back, with all above it.
+    private mutating func bringBack(_ directory: LocalNode) throws {
+        for name in try store.dirtyEntries(baseNode: directory.id) {
+            if name.node != nil { try moveAside(name, wanted: name.name) }
+            try store.putAgreedEntry(
+                parent: name.parentID, name: name.name, node: directory.id, seq: name.base)
+            note(.entry(parent: name.parent, name: name.name))
+            if let above = try store.node(name.parent), above.isOrphan { try bringBack(above) }
+        }
     }
 
     /// A directory has one parent: where both sides moved it, the server's place counts.
