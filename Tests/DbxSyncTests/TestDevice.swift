@@ -61,6 +61,8 @@ final class TestDevice {
             StoreConfiguration(directory: directory.path + "/store", freeSpaceFloorBytes: 0), time: time,
             entropy: entropy)
         try store.makeRoot(grant.rootNode, now: time.now())
+        // As the daemon does: nothing is pushed before a first pull, which alone brings no tombstones.
+        try pull()
     }
 
     /// No two moments are the same.
