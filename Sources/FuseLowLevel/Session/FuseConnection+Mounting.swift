@@ -16,6 +16,7 @@ extension FuseConnection {
             _ = FuseUnmount.run(mountPoint, lazily: true)
             throw FuseMountError(.failed, "libfuse refuses its input and output functions")
         }
+        number = FuseUnmount.connection(at: mountPoint)
     }
 
     private func attach(_ place: String, _ mountPoint: String) throws(FuseMountError) {

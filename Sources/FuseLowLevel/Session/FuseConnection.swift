@@ -10,6 +10,8 @@ internal import Synchronization
     let options: FuseMountOptions
     /// Set once in `init`, never nil after it.
     private(set) var session: OpaquePointer!
+    /// The kernel's number of the connection. Set once while mounting; nil when unknown.
+    var number: Int?
 
     init(_ operations: any FuseOperations, options: FuseMountOptions) throws(FuseMountError) {
         self.operations = operations

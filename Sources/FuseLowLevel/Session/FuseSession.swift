@@ -50,7 +50,8 @@ package final class FuseSession: Sendable {
     /// tree at once and is served until its last file is closed. Waits for the workers' end unless `lazily`.
     package func unmount(lazily: Bool = false) throws(FuseMountError) {
         if let error = FuseUnmount.run(mountPoint, lazily: lazily) { throw error }
-        if !lazily { waitUntilEnded() }
+        // A copy of the mount in another mount namespace, which may live for ever, does not keep us.
+        if !lazily && !waitUntilEnded(seconds: 1) { stop() }
     }
 
     /// Ends serving now: calls under way and open files get ENOTCONN or EIO, and the mount goes away. Never hangs.
@@ -101,10 +102,18 @@ package final class FuseSession: Sendable {
         }
     }
 
-    private func end() {
-        if connection.isMounted && FuseUnmount.abort(mountPoint) != .unmounted {
-            _ = FuseUnmount.run(mountPoint, lazily: true)
+    /// Ends the connection and takes the mount away, if the mount point still shows ours: it may be unmounted here and
+    /// live on in another mount namespace.
+    private func detach() {
+        guard let number = connection.number, FuseUnmount.connection(at: mountPoint) == number else {
+            if let number = connection.number { _ = FuseUnmount.abort(connection: number) }
+            return
         }
+        if FuseUnmount.abort(mountPoint) != .unmounted { _ = FuseUnmount.run(mountPoint, lazily: true) }
+    }
+
+    private func end() {
+        if connection.isMounted { detach() }
         connection.operations.destroy()
         // Where the kernel cannot be told to abort, a notice may wait for a read that the file system still owes; it
         // has been told to end, and the device stays open for its answers a while.

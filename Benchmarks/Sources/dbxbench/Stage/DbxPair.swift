@@ -1,0 +1,103 @@
+import Foundation
+
+/// A server on loopback and two devices of one account. The second is mounted only where a figure needs it.
+final class DbxPair {
+    let first: DbxDevice
+    let second: DbxDevice
+    let root: String
+    private let programs: String
+    private var server: Process?
+    private(set) var url = ""
+    static let user = "bench"
+    static let password = "a password for the benchmark only"
+
+    init(root: String, programs: String) {
+        self.root = root
+        self.programs = programs
+        first = DbxDevice(name: "first", root: root + "/first", program: programs + "/dbxfs")
+        second = DbxDevice(name: "second", root: root + "/second", program: programs + "/dbxfs")
+    }
+
+    func start() throws {
+        try makeDirectory(root)
+        let program = programs + "/dbxfs-server"
+        let data = root + "/server"
+        let output = Pipe()
+        let process = try Command.start(
+            [program, "serve", "--data", data, "--listen", "127.0.0.1:0", "--log-level", "error"], output: output)
+        server = process
+        url = try Self.address(output)
+        try Command.run(
+            [program, "user", "add", Self.user, "--password-stdin", "--data", data], input: Self.password + "\n")
+        try first.logIn(url)
+        try first.mount()
+        try second.logIn(url)
+    }
+
+    /// The server's first line is "listening on URL".
+    private static func address(_ output: Pipe) throws -> String {
+        var line: [UInt8] = []
+        while let byte = try output.fileHandleForReading.read(upToCount: 1)?.first, byte != 0x0A { line.append(byte) }
+        let text = String(decoding: line, as: UTF8.self)
+        guard let start = text.range(of: "http") else { throw Failure("the server said: \(text)") }
+        return String(text[start.lowerBound...]).trimmingCharacters(in: .whitespaces)
+    }
+
+    func stop() {
+        second.unmount()
+        first.unmount()
+        server?.terminate()
+        server?.waitUntilExit()
+    }
+}
+
+/// One device: a profile in XDG directories of its own, and its mount.
+final class DbxDevice {
+    let name: String
+    let mountPoint: String
+    private let root: String
+    private let program: String
+    private(set) var isMounted = false
+
+    init(name: String, root: String, program: String) {
+        self.name = name
+        self.root = root
+        self.program = program
+        mountPoint = root + "/mount"
+    }
+
+    private var environment: [String: String] {
+        [
+            "HOME": root, "XDG_CONFIG_HOME": root + "/config", "XDG_DATA_HOME": root + "/data",
+            "XDG_STATE_HOME": root + "/state", "XDG_CACHE_HOME": root + "/cache", "XDG_RUNTIME_DIR": root + "/run",
+        ]
+    }
+
+    private func dbxfs(_ words: String..., input: String? = nil, seconds: Double = 60) throws {
+        try Command.run([program] + words, input: input, environment: environment, seconds: seconds)
+    }
+
+    func logIn(_ url: String) throws {
+        for part in ["", "/config", "/data", "/state", "/cache", "/run", "/mount"] { try makeDirectory(root + part) }
+        chmod(root + "/run", 0o700)
+        try dbxfs(
+            "login", url, "--user", DbxPair.user, "--password-stdin", "--device", name,
+            input: DbxPair.password + "\n")
+    }
+
+    func mount() throws {
+        if isMounted { return }
+        try dbxfs("mount", mountPoint)
+        try waitUntilMounted(mountPoint, seconds: 10)
+        isMounted = true
+    }
+
+    /// Returns when everything here is on the server.
+    func synchronize() throws { try dbxfs("sync", mountPoint, seconds: 120) }
+
+    func unmount() {
+        guard isMounted else { return }
+        isMounted = false
+        if (try? dbxfs("umount", mountPoint, seconds: 30)) == nil { dbxbench.unmount(mountPoint) }
+    }
+}
