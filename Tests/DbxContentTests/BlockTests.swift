@@ -164,14 +164,9 @@ struct BlockTests {
         }
     }
 
-    @Test("that a test made long ago still open and come out the same today")
+    @Test("stored long ago still open, and come out the same today")
     func vectors() throws {
         for vector in BlockVector.all {
-            let sealed = try sealer.seal(vector.plain.span)
-            #expect(sealed.stored.hex == vector.stored)
-            #expect(sealed.id.hex == vector.id)
-            #expect(sealed.access.secrets.key.bytes.hex == vector.key)
-            #expect(sealed.access.secrets.payloadHash.bytes.hex == vector.payloadHash)
             let stored = [UInt8](hex: vector.stored)!
             let access = BlockAccess(
                 id: BlockID(hex: vector.id)!,
@@ -180,7 +175,15 @@ struct BlockTests {
                     payloadHash: PayloadHash(bytes: [UInt8](hex: vector.payloadHash)!)!),
                 layout: try BlockLayout(plainBytes: Int64(vector.plain.count), storedBytes: Int64(stored.count)))
             #expect(try opener.open(stored, access) == vector.plain)
+            // Another version of zstd may compress otherwise; raw blocks never change.
+            if access.layout.isRaw {
+                let sealed = try sealer.seal(vector.plain.span)
+                #expect(sealed.access == access)
+                #expect(sealed.stored == stored)
+            }
         }
+        let manyFrames = try sealer.seal(SeededGenerator(seed: 1).noise(200_000).span)
+        #expect(manyFrames.id.hex == "79b3fe3b07dc90a631d9cf5d0fdad07f357e3c33d2c19c7eddceaa7703d2b5df")
     }
 
     /// Seals any payload at all, as somebody with the keys could.

@@ -154,7 +154,7 @@ struct ExtentValidationTests {
         #expect(throws: ExtentError.overlaps(offset: 9)) {
             try ExtentValidation.checkSegment([Self.extent(0, 10), Self.extent(9, 5)], index: 0)
         }
-        #expect(throws: ExtentError.overlaps(offset: 0)) { try ExtentList(validating: good.reversed()) }
+        #expect(throws: ExtentError.overlaps(offset: 10)) { try ExtentList(validating: good.reversed()) }
     }
 
     @Test("past their block's end or of an unknown block are refused")

@@ -88,6 +88,9 @@ struct KeyringTests {
         let ring = try NamespaceKeyring(keys)
         let vector = BlockVector.all[1]
         let block = try ring.makeSealer().seal(vector.plain.span)
-        #expect(try ring.wrap(block.access, entropy: SeededGenerator(seed: 1)).sealed.bytes.hex == BlockVector.wrap)
+        let wrap = BlockWrap(
+            sealed: Base64([UInt8](hex: BlockVector.wrap)!), key: wrapKeys[1].id, plainBytes: 14, storedBytes: 38)
+        #expect(try ring.open(wrap, of: BlockID(hex: vector.id)!) == block.access)
+        #expect(try ring.wrap(block.access, entropy: SeededGenerator(seed: 1)) == wrap)
     }
 }
