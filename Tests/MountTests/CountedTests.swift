@@ -1,0 +1,121 @@
+import DbxTestKit
+import Foundation
+import Testing
+
+extension MountTests {
+    /// Promises about work that is not done, read from the counters of `dbxfs status --json`.
+    @Suite struct Counted {
+        @Test(.timeLimit(.minutes(3)))
+        func `a second stat of a known tree asks the daemon nothing`() throws {
+            let server = try makeServer()
+            let client = try MountedClient.mounted(on: server, name: "laptop")
+            try client.script("for d in $(seq 10); do mkdir $d; for f in $(seq 20); do echo $f > $d/$f; done; done")
+            try client.sync()
+            let look = "for d in $(seq 10); do for f in $(seq 20); do stat -c %s $d/$f; done; done >/dev/null"
+            try client.script(look)
+            let before = try client.counters()
+            try client.script(look)
+            let after = try client.counters()
+            #expect(after.fuse("lookup") == before.fuse("lookup"))
+            #expect(after.fuse("getattr") == before.fuse("getattr"))
+            #expect(after.requests - before.requests <= 2)
+        }
+
+        @Test(.timeLimit(.minutes(3)))
+        func `a remote change invalidates only what it touched`() throws {
+            let server = try makeServer()
+            let here = try MountedClient.mounted(on: server, name: "here")
+            try here.script("mkdir a b; for f in $(seq 30); do echo $f > a/$f; echo $f > b/$f; done")
+            try here.sync()
+            let there = try MountedClient.mounted(on: server, name: "there")
+            let look = "stat -c %s a/* b/* a b . >/dev/null; cat a/* b/* >/dev/null"
+            try there.script(look)
+            try there.script(look)
+            let before = try there.counters()
+            try here.script("echo changed >> a/7")
+            try Shell.eventually("the change arrives") { try there.script("tail -1 a/7") == "changed" }
+            try there.script(look)
+            let after = try there.counters()
+            let invalidated = after.allInvalidations - before.allInvalidations
+            #expect((1...6).contains(invalidated), "\(invalidated) notices")
+            #expect(after.fuse("lookup") - before.fuse("lookup") <= 2)
+            // The changed file, and the directories whose times are relative.
+            #expect(after.fuse("getattr") - before.fuse("getattr") <= 4)
+        }
+
+        @Test(.timeLimit(.minutes(5)))
+        func `4 KiB overwritten in a 1 GiB file sends under 64 KiB and one segment row`() throws {
+            let server = try makeServer()
+            let client = try MountedClient.mounted(on: server, name: "laptop")
+            try client.script(
+                "truncate -s 1G file; dd if=/dev/urandom of=file bs=1M seek=500 count=12 conv=notrunc status=none",
+                limitSeconds: 240)
+            try client.sync()
+            let before = try client.counters()
+            try client.script("dd if=/dev/urandom of=file bs=4k seek=129000 count=1 conv=notrunc status=none")
+            try client.sync()
+            let after = try client.counters()
+            #expect(after.uploadedBytes > before.uploadedBytes)
+            #expect(after.uploadedBytes - before.uploadedBytes < 64 << 10)
+            #expect(after.rows("segment") - before.rows("segment") == 1)
+            let other = try MountedClient.mounted(on: server, name: "desk")
+            let read = "dd if=file bs=1M skip=500 count=12 status=none | sha256sum"
+            #expect(try other.script(read) == client.script(read))
+        }
+
+        @Test(.timeLimit(.minutes(5)))
+        func `4 KiB read at ten places of a 5 GiB file fetch at most ten blocks`() throws {
+            let server = try makeServer()
+            let writer = try MountedClient.mounted(on: server, name: "laptop")
+            try writer.script(
+                """
+                truncate -s 5G file
+                for i in $(seq 0 9); do
+                    dd if=/dev/urandom of=file bs=1M seek=$((i * 500 + 13)) count=2 conv=notrunc status=none
+                done
+                """, limitSeconds: 240)
+            try writer.sync()
+            let reader = try MountedClient.mounted(on: server, name: "desk")
+            #expect(try reader.script("stat -c %s file") == "\(5 << 30)")
+            let before = try reader.counters()
+            let read = """
+                for i in $(seq 0 9); do
+                    dd if=file bs=4k skip=$(((i * 500 + 13) * 256 + 100)) count=1 status=none
+                done | sha256sum
+                """
+            #expect(try reader.script(read) == writer.script(read))
+            let after = try reader.counters()
+            #expect((1...10).contains(after.fetchedBlocks - before.fetchedBlocks))
+        }
+
+        @Test(.timeLimit(.minutes(3)))
+        func `an idle mount sends nothing but the heartbeat`() throws {
+            let server = try makeServer()
+            let client = try MountedClient.mounted(on: server, name: "laptop")
+            try client.script("echo text > file")
+            try client.sync()
+            try client.waitFor(connection: "connected")
+            usleep(3_000_000)
+            let before = try client.counters()
+            usleep(10_000_000)
+            let after = try client.counters()
+            #expect(after.requests == before.requests)
+            #expect(after.commits == before.commits)
+            #expect(after.fuse == before.fuse)
+        }
+
+        @Test(.timeLimit(.minutes(3)))
+        func `renames, modes and times send no content`() throws {
+            let server = try makeServer()
+            let client = try MountedClient.mounted(on: server, name: "laptop")
+            try client.script("mkdir d; head -c 1000000 /dev/urandom > d/file; cp d/file d/copy")
+            try client.sync()
+            let before = try client.counters()
+            try client.script("mv d e; chmod 600 e/file; touch -d 2001-01-01 e/file; mv e/file moved")
+            try client.sync()
+            let after = try client.counters()
+            #expect(after.uploadedBytes == before.uploadedBytes)
+            #expect(after.commits > before.commits)
+        }
+    }
+}
