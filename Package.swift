@@ -88,7 +88,7 @@ let package = Package(
             "DbxClient",
             [
                 "DbxModel", "DbxWire", "DbxSystem", "DbxContent", "DbxLocalStore", "DbxClientAPI", "CurlHTTP",
-                "DbxSync", "DbxTransfer", "DbxFileSystem", "DbxMount", crypto, logging,
+                "DbxSync", "DbxTransfer", "DbxFileSystem", "DbxMount", "FuseLowLevel", crypto, logging,
             ]),
         program("dbxfs", ["DbxClient", "DbxClientAPI", "DbxModel", "DbxSystem", "DbxWire", arguments, logging]),
 

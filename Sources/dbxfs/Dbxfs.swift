@@ -15,7 +15,7 @@ struct Dbxfs: ParsableCommand {
             or in use, 6 mount point unusable, 7 not mounted, 8 certificate not trusted.
             """,
         subcommands: [
-            Login.self, Logout.self, Unmount.self, Status.self, Sync.self, List.self, Devices.self,
+            Login.self, Logout.self, Mount.self, Unmount.self, Status.self, Sync.self, List.self, Devices.self,
             Version.self,
         ])
 

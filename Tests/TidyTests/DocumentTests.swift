@@ -19,10 +19,8 @@ import Testing
     @Test func `every document that code or prose names exists`() throws {
         let name = try Regex(#"\bdocs/[A-Z][A-Za-z0-9/-]*\.md"#)
         for file in Repository.swift + Repository.documents {
-            for match in file.text.matches(of: name) {
-                let path = String(match.output[0].substring ?? "")
-                #expect(Repository.exists(path), "\(file.path) names \(path)")
-            }
+            let paths = Set(file.text.matches(of: name).compactMap { $0.output[0].substring.map(String.init) })
+            for path in paths { #expect(Repository.exists(path), "\(file.path) names \(path)") }
         }
     }
 

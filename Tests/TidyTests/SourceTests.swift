@@ -3,7 +3,7 @@ import Testing
 /// The style rules that a program can check (CONTRIBUTING.md).
 @Suite struct SourceTests {
     @Test func `nothing is public: the modules are one program`() throws {
-        let hits = Repository.hits(try Regex(#"^\s*(@\w+\s+)*(public|open)\s"#), in: Repository.swift)
+        let hits = Repository.hits(try Regex(#"^\s*(@\w+\s+)*(public|open (class|func|var|subscript))\s"#), in: Repository.swift)
         #expect(hits.isEmpty, "\(hits)")
     }
 
@@ -11,8 +11,8 @@ import Testing
         let words = ["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"]
         let files = Repository.files(ending: [".swift", ".h", ".md", ".sh", ".service"])
         let hits = Repository.hits(
-            try Regex(#"(?<![\w.])(\#(words.joined(separator: "|")))\b"#), in: files)
-        #expect(hits.filter { !$0.contains("mktemp") }.isEmpty, "\(hits)")
+            try Regex(#"\b(\#(words.joined(separator: "|")))\b"#), in: files)
+        #expect(hits.isEmpty, "\(hits)")
     }
 
     @Test func `no file is longer than 600 lines`() {

@@ -3,16 +3,19 @@ import Foundation
 import Glibc
 
 /// How `dbxfs mount` leaves a daemon behind and knows that it works: the parent starts this program again, detached,
-/// and waits on a pipe for one line, a `Message`. The pipe's end without one means that the daemon died.
+/// and reads `Message`s from a pipe, one a line, until it is ready or has failed. The pipe's end before that means that it
+/// died.
 package enum DetachedDaemon {
     enum Message: Codable {
+        case progress(String)
         case ready
         case failed(ClientFailure)
     }
 
-    /// Starts the daemon and returns when its mount answers. Calls `waiting` once when that takes over a second.
+    /// Starts the daemon and returns when its mount answers. Calls `progress` when that takes over a second, and with
+    /// what the daemon says.
     package static func start(
-        arguments: [String], profile: Profile, waiting: () -> Void
+        arguments: [String], profile: Profile, progress: (String) -> Void
     ) throws(ClientFailure) {
         try PrivateFile.makeDirectory(profile.logDirectory)
         let lines: LineConnection
@@ -22,13 +25,15 @@ package enum DetachedDaemon {
             throw ClientFailure(
                 .failed, "Cannot start the daemon: \(error)", remedy: "Check that \(profile.logDirectory) is writable.")
         }
-        guard let line = line(from: lines, waiting: waiting),
-            let message = try? JSONDecoder().decode(Message.self, from: Data(line))
-        else {
-            throw ClientFailure(
-                .failed, "The daemon ended before the mount was ready", remedy: "See \(profile.logFile).")
+        while let message = next(from: lines, progress) {
+            switch message {
+            case .progress(let text): progress(text)
+            case .ready: return
+            case .failed(let failure): throw failure
+            }
         }
-        if case .failed(let failure) = message { throw failure }
+        throw ClientFailure(
+            .failed, "The daemon ended before the mount was ready", remedy: "See \(profile.logFile).")
     }
 
     /// Our copy of the pipe's writing end is closed on return: only the daemon holds it then.
@@ -40,18 +45,31 @@ package enum DetachedDaemon {
         return LineConnection(reading)
     }
 
-    private static func line(from lines: LineConnection, waiting: () -> Void) -> [UInt8]? {
-        do throws(Errno) {
-            return try lines.readLine(timeout: .seconds(1))
+    private static func next(from lines: LineConnection, _ progress: (String) -> Void) -> Message? {
+        do {
+            return try line(from: lines, timeout: .seconds(1)) {
+                progress("Waiting for the daemon …")
+            }.map { try JSONDecoder().decode(Message.self, from: Data($0)) }
         } catch {
-            guard error == .timedOut else { return nil }
+            return nil
+        }
+    }
+
+    /// Calls `waiting` once when there is none within the timeout, and then waits for ever.
+    private static func line(
+        from lines: LineConnection, timeout: Duration, waiting: () -> Void
+    ) throws(Errno) -> [UInt8]? {
+        do throws(Errno) {
+            return try lines.readLine(timeout: timeout)
+        } catch {
+            guard error == .timedOut else { throw error }
             waiting()
-            return (try? lines.readLine()) ?? nil
+            return try lines.readLine()
         }
     }
 }
 
-/// The daemon's end of that pipe. One message is sent at most; later ones are dropped.
+/// The daemon's end of that pipe; it closes with the first message that is no progress. `pipe` is guarded by its monitor.
 package final class ReadinessReport: Sendable {
     private let pipe: Monitor<OpenFile?>
 
@@ -61,11 +79,21 @@ package final class ReadinessReport: Sendable {
         pipe = Monitor(descriptor.map { OpenFile(takingOwnershipOf: $0) })
     }
 
-    package func ready() { send(.ready) }
-    package func failed(_ failure: ClientFailure) { send(.failed(failure)) }
+    package func progress(_ text: String) {
+        pipe.withLock { file in if let file { Self.send(.progress(text), to: file) } }
+    }
+    package func ready() { end(.ready) }
+    package func failed(_ failure: ClientFailure) { end(.failed(failure)) }
 
-    private func send(_ message: DetachedDaemon.Message) {
-        guard let file = pipe.withLock({ $0.take() }), let line = try? JSONEncoder().encode(message) else { return }
+    private func end(_ message: DetachedDaemon.Message) {
+        pipe.withLock { file in
+            if let file { Self.send(message, to: file) }
+            file = nil
+        }
+    }
+
+    private static func send(_ message: DetachedDaemon.Message, to file: OpenFile) {
+        guard let line = try? JSONEncoder().encode(message) else { return }
         try? LineConnection(file).writeLine([UInt8](line))
     }
 }

@@ -1,0 +1,93 @@
+import ArgumentParser
+import DbxClient
+import DbxModel
+import DbxSystem
+import Foundation
+import Glibc
+import Logging
+
+struct Mount: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show the account as a folder.",
+        discussion: "Returns when the mount answers; a daemon serves it until 'dbxfs umount'.")
+
+    @Argument(help: "An empty directory. (default: where it was mounted last)", completion: .directory)
+    var directory: String?
+
+    @Flag(help: "Serve in this process, for systemd (Type=notify).")
+    var foreground = false
+
+    @Flag(help: "Let other users of this machine in, as permissions allow; /etc/fuse.conf must say user_allow_other.")
+    var allowOther = false
+
+    @Option(help: "How much disk copies of the server's files may take: 10G, 500M.")
+    var cacheSize: String?
+
+    @Option(help: .private)
+    var readyDescriptor: Int32?
+
+    @OptionGroup var profile: ProfileOption
+
+    func run() throws {
+        let profile = try profile.profile
+        let report = ReadinessReport(descriptor: readyDescriptor)
+        do {
+            let options = try options(profile)
+            if foreground {
+                try serve(options, report)
+            } else {
+                try startDaemon(options)
+            }
+        } catch let failure as ClientFailure {
+            report.failed(failure)
+            throw failure
+        }
+    }
+
+    private func options(_ profile: Profile) throws -> MountOptions {
+        var settings = try ProfileSettings.load(for: profile)
+        _ = try Credentials.load(for: profile)
+        guard let path = directory ?? settings.mountPoint else {
+            throw ClientFailure(.usage, "No directory to mount on was given", remedy: "Run: dbxfs mount DIR")
+        }
+        if let cacheSize {
+            guard let bytes = ByteCount.parse(cacheSize), bytes >= 64 << 20 else {
+                throw ClientFailure(
+                    .usage, "“\(cacheSize)” is no cache size", remedy: "Use an amount of at least 64M, as in 10G.")
+            }
+            settings.cacheLimitBytes = bytes
+        }
+        let mountPoint = MountPoint.resolve(path)
+        if allowOther { try MountPoint.checkAllowOther() }
+        settings.mountPoint = mountPoint
+        return MountOptions(profile: profile, settings: settings, mountPoint: mountPoint, allowOther: allowOther)
+    }
+
+    private func startDaemon(_ options: MountOptions) throws {
+        // What can be wrong is found here already, while there is a terminal to say it on.
+        if let holder = ProfileLock.holder(of: options.profile), let mountPoint = holder.mountPoint {
+            throw ClientFailure(
+                .mountPoint, "Profile “\(options.profile.name)” is already mounted at \(mountPoint)",
+                remedy: "Use it there, or run: dbxfs umount \(mountPoint)")
+        }
+        try MountPoint.prepare(options.mountPoint)
+        var arguments = [
+            "mount", options.mountPoint, "--foreground", "--profile", options.profile.name, "--ready-descriptor",
+            "\(ChildProcess.extraDescriptor)",
+        ]
+        if allowOther { arguments.append("--allow-other") }
+        if let cacheSize { arguments += ["--cache-size", cacheSize] }
+        try DetachedDaemon.start(arguments: arguments, profile: options.profile) { Output.note($0) }
+        Output.line("Mounted \(options.settings.server) at \(options.mountPoint). To stop: dbxfs umount")
+    }
+
+    private func serve(_ options: MountOptions, _ report: ReadinessReport) throws {
+        try options.settings.save(for: options.profile)
+        _ = FileManager.default.changeCurrentDirectoryPath("/")
+        let log = Logger(label: "dbxfs") { StreamLogHandler.standardError(label: $0) }
+        try ClientDaemon.run(options, readiness: report, log: log) { text in
+            report.progress(text)
+            ServiceNotifier.notify("STATUS=\(text)")
+        }
+    }
+}
