@@ -185,8 +185,10 @@ package final class ClientDaemon: Sendable {
         do throws(FuseMountError) {
             try mount.unmount()
         } catch {
-            log.notice("\(error); detaching it anyway")
-            try? mount.unmount(lazily: true)
+            if error.reason != .notMounted {
+                log.notice("\(error); detaching it anyway")
+                try? mount.unmount(lazily: true)
+            }
             mount.stop()
         }
     }

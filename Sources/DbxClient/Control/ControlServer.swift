@@ -104,9 +104,12 @@ package final class ControlServer: Sendable {
             try sync(connection)
         case .unmount:
             try MountPoint.detach(mountPoint)
+            // The kernel keeps a mount alive that another mount namespace has a copy of.
+            handler.shutdown()
         case .unmountWhenSynced:
             try sync(connection)
             try MountPoint.detach(mountPoint)
+            defer { handler.shutdown() }
             // What was changed between the two.
             try sync(connection)
         case .shutdown:

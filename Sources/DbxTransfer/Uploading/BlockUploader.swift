@@ -33,6 +33,8 @@ final class BlockUploader: Sendable {
     private let benches = Mutex<[Bench]>([])
     /// Blocks that the local index knows and the server has denied to have.
     private let doubted = Mutex<Set<BlockID>>([])
+    /// Blocks that a thread is sending: files with the same content go up at the same time when a tree is copied.
+    private let sending = Monitor<Set<BlockID>>([])
     /// Ends pauses between tries.
     private let isStopped = Monitor(false)
 
@@ -57,6 +59,8 @@ final class BlockUploader: Sendable {
 
     func upload(_ plain: [UInt8], cancel: CancelToken) throws(UploadFailure) -> CommittedBlock {
         let sealed = try seal(plain)
+        claim(sealed.id)
+        defer { sending.update { _ = $0.remove(sealed.id) } }
         if let known = try known(sealed.id) { return known }
         try send(sealed, cancel: cancel)
         let wrap: BlockWrap
@@ -67,6 +71,11 @@ final class BlockUploader: Sendable {
         }
         try keep(sealed.id, wrap, plain)
         return CommittedBlock(id: sealed.id, wrap: wrap)
+    }
+
+    /// Waits while another thread sends the same block: afterwards it is known, or it is our turn.
+    private func claim(_ id: BlockID) {
+        _ = sending.wait { $0.insert(id).inserted ? true : nil }
     }
 
     // MARK: Making

@@ -30,7 +30,8 @@ final class GrantBroker: Sendable {
         self.namespace = namespace
     }
 
-    /// Blocks until the server has answered.
+    /// Blocks until the server has answered. Callers see to it that no two ask for one block at the same time: the server
+    /// refuses a request that offers it twice.
     func grant(_ block: OfferedBlock, cancel: CancelToken?) throws(APIError) -> UploadGrant {
         let ticket = state.withLock { state -> UInt64 in
             state.nextTicket += 1
