@@ -12,18 +12,19 @@ extension FileSystem {
         try ownership.checkChange(uid: change.uid, gid: change.gid)
         let now = time.now()
         let node = try inStore { store in
+            // Rules first: a transaction turns every error into one of the store.
+            let before = try store.require(number)
+            if let size = change.size { try checkSize(size, of: before) }
             try store.transaction {
-                var node = try store.require(number)
-                if let size = change.size { try resize(number, to: size, in: store, now: now) }
+                if let size = change.size { try store.truncate(number, to: size, now: now) }
                 if change.hasRowChange || change.accessTime != nil {
-                    node = try store.require(number)
-                    node = try store.setAttributes(number, rowUpdate(change, of: node, now: now), now: now)
+                    _ = try store.setAttributes(number, rowUpdate(change, of: before, now: now), now: now)
                 }
                 if let moment = change.accessTime {
                     try store.setAccessTime(number, moment.timestamp(now: now))
                 }
-                return try store.require(number)
             }
+            return try store.require(number)
         }
         if change.accessTime != nil { nodes.setAccessTime(of: number, nil) }
         if change.size != nil { nodes.noteUnsynced(number) }
@@ -44,11 +45,10 @@ extension FileSystem {
         events.localChange()
     }
 
-    private func resize(_ number: InodeNumber, to size: Int64, in store: LocalStore, now: Timestamp) throws {
-        _ = try store.requireFile(number)
+    private func checkSize(_ size: Int64, of node: LocalNode) throws {
+        try node.requireFile()
         guard size >= 0 else { throw Errno.invalidArgument }
         guard size <= ContentLimits.maximumFileBytes else { throw Errno.fileTooLarge }
-        try store.truncate(number, to: size, now: now)
     }
 
     private func rowUpdate(_ change: AttributeChange, of node: LocalNode, now: Timestamp) -> AttributeUpdate {

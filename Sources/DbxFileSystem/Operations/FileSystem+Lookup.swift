@@ -66,8 +66,16 @@ extension LocalStore {
 
     func requireFile(_ number: InodeNumber) throws -> LocalNode {
         let node = try require(number)
-        switch node.kind {
-        case .file: return node
+        try node.requireFile()
+        return node
+    }
+}
+
+extension LocalNode {
+    /// Content is regular files' alone.
+    func requireFile() throws {
+        switch kind {
+        case .file: return
         case .directory: throw Errno.isDirectory
         case .symlink, .fifo, .socket, .characterDevice, .blockDevice: throw Errno.invalidArgument
         }

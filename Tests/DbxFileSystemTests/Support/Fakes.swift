@@ -23,9 +23,12 @@ final class FakeBlocks: BlockFetching {
     }
 
     private let state = Mutex(State())
-    private let shared: SharedStore
+    private let store: Mutex<SharedStore>
 
-    init(_ shared: SharedStore) { self.shared = shared }
+    init(_ shared: SharedStore) { store = Mutex(shared) }
+
+    /// Blocks go into the cache of this store from now on.
+    func use(_ shared: SharedStore) { store.withLock { $0 = shared } }
 
     func add(_ block: BlockNumber, _ bytes: [UInt8]) { state.withLock { $0.contents[block] = bytes } }
 
@@ -76,6 +79,7 @@ final class FakeBlocks: BlockFetching {
         let (failure, bytes) = state.withLock { ($0.failure, $0.contents[block]) }
         if let failure { return .failure(failure) }
         guard let bytes else { return .failure(.missing) }
+        let shared = store.withLock { $0 }
         do throws(StoreError) {
             try shared.withStore { (store) throws(StoreError) in
                 if store.cached(block) != nil { return }

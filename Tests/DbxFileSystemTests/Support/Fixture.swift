@@ -7,22 +7,25 @@ import Synchronization
 
 /// A file system on a store of its own in a temporary directory, with fakes for everything around it.
 final class Fixture {
-    let directory: String
-    let shared: SharedStore
+    private let configuration: StoreConfiguration
+    private let ownership: Ownership
+    private let limits: FileSystemLimits
+    private(set) var shared: SharedStore
     let blocks: FakeBlocks
     let events = RecordingEvents()
     let notices = RecordingNotifier()
-    let fileSystem: FileSystem
+    private(set) var fileSystem: FileSystem
     let caller = Caller(uid: 1000, gid: 1000)
 
     init(
         ownership: Ownership = .everythingIs(uid: 1000, gid: 1000), stagingLimitBytes: Int64 = 1 << 30,
         cacheLimitBytes: Int64 = 1 << 30, limits: FileSystemLimits = FileSystemLimits()
     ) throws {
-        directory = NSTemporaryDirectory() + "/dbxfs-fs-\(UUID().uuidString)"
-        let configuration = StoreConfiguration(
-            directory: directory, cacheLimitBytes: cacheLimitBytes, stagingLimitBytes: stagingLimitBytes,
-            freeSpaceFloorBytes: 1 << 20)
+        configuration = StoreConfiguration(
+            directory: NSTemporaryDirectory() + "/dbxfs-fs-\(UUID().uuidString)", cacheLimitBytes: cacheLimitBytes,
+            stagingLimitBytes: stagingLimitBytes, freeSpaceFloorBytes: 1 << 20)
+        self.ownership = ownership
+        self.limits = limits
         shared = SharedStore(try LocalStore(configuration))
         try shared.withStore { store in
             try store.makeRoot(NodeID(from: SystemEntropy()), now: SystemTime().now())
@@ -33,9 +36,23 @@ final class Fixture {
         fileSystem.setNotifier(notices)
     }
 
+    /// Ends the file system and opens another on the same store, as a new daemon does.
+    func restart() throws {
+        fileSystem.shutdown()
+        let old = configuration.directory
+        try FileManager.default.moveItem(atPath: old, toPath: old + "-moved")
+        try FileManager.default.copyItem(atPath: old + "-moved", toPath: old)
+        try FileManager.default.removeItem(atPath: old + "-moved")
+        shared = SharedStore(try LocalStore(configuration))
+        blocks.use(shared)
+        fileSystem = try FileSystem(
+            shared: shared, blocks: blocks, time: SystemTime(), ownership: ownership, events: events, limits: limits)
+        fileSystem.setNotifier(notices)
+    }
+
     func close() {
         fileSystem.shutdown()
-        try? FileManager.default.removeItem(atPath: directory)
+        try? FileManager.default.removeItem(atPath: configuration.directory)
     }
 
     // MARK: Short forms
@@ -83,7 +100,7 @@ final class Fixture {
     }
 
     func rename(
-        _ name: String, in parent: InodeNumber = .root, to newName: String, in newParent: InodeNumber = .root,
+        _ name: String, in parent: InodeNumber = .root, to newName: String, of newParent: InodeNumber = .root,
         mode: RenameMode = .replace
     ) throws {
         let rename = Rename(Name(name)!, in: parent, to: Name(newName)!, in: newParent, mode: mode)
