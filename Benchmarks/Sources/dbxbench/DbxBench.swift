@@ -56,6 +56,8 @@ struct DbxBench {
             for subject in order {
                 let directory = "\(subject.directory)/\(workload.name)-\(round)"
                 try makeDirectory(directory)
+                // Nobody pays for the pages that the one before left to be written.
+                try Command.run(["sync", "-f", stage.root])
                 do {
                     for figure in try workload.run(in: directory, effort, stage) { report.add(figure, subject.name) }
                 } catch {

@@ -73,7 +73,7 @@ struct Options {
 
 /// How much is done of everything.
 struct Effort {
-    /// How often each workload runs on each subject; the median counts.
+    /// How often each workload runs on each subject; the best counts.
     var rounds: Int
     /// How long a loop runs.
     var seconds: Double

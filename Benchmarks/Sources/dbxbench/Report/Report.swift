@@ -21,10 +21,10 @@ struct Report {
         samples[figure.name, default: [:]][subject, default: []].append(figure.value)
     }
 
-    /// The median, which one disturbed round does not move.
+    /// The best round: what else runs on the machine only slows.
     private func value(_ figure: String, _ subject: String) -> Double? {
-        guard let values = samples[figure]?[subject]?.sorted(), !values.isEmpty else { return nil }
-        return values[values.count / 2]
+        guard let values = samples[figure]?[subject], let unit = units[figure] else { return nil }
+        return unit.isRate ? values.max() : values.min()
     }
 
     private func ratio(_ figure: String, _ subject: String, _ base: String) -> Double? {
@@ -67,7 +67,7 @@ struct Report {
     func json() throws -> String {
         let figures: [[String: Any]] = order.map { name in
             var figure: [String: Any] = ["name": name, "unit": units[name]?.rawValue ?? ""]
-            figure["median"] = Dictionary(
+            figure["best"] = Dictionary(
                 uniqueKeysWithValues: subjects.compactMap { s in value(name, s).map { (s, $0) } })
             figure["samples"] = samples[name] ?? [:]
             figure["ratios"] = Dictionary(

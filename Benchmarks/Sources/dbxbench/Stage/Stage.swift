@@ -84,8 +84,7 @@ final class NullMount {
 
     func stop() {
         guard let process else { return }
-        unmount(root + "/mount")
-        // Copies of the mount in other mount namespaces would keep it.
+        // It unmounts; the end of the mount alone would not end it while another mount namespace has a copy.
         process.terminate()
         process.waitUntilExit()
     }
