@@ -39,6 +39,9 @@ extension MemoryFileSystem {
         }
         switch name {
         case "drop": return
+        case "hold":
+            let held = HeldReply(reply)
+            state.withLock { $0.held.append(held) }
         case "later":
             let box = FuseReplyBox(reply)
             onNewThread { if let reply = box.take() { reply.succeed(data) } }

@@ -12,6 +12,7 @@ extension MemoryFileSystem {
     func destroy() {
         let boxes = state.withLock { state in
             state.isDestroyed = true
+            state.held.forEach { $0.drop() }
             return state.waiting
         }
         for box in boxes { box.fail(ENOTCONN) }

@@ -3,10 +3,17 @@ import FuseLowLevel
 import Glibc
 import Synchronization
 
+/// A reply that waits without the notifier's knowledge.
+final class HeldReply: Sendable {
+    private let reply: Mutex<FuseReplyData?>
+    init(_ reply: consuming FuseReplyData) { self.reply = Mutex(reply) }
+    func drop() { reply.withLock { $0 = nil } }
+}
+
 /// A small file system in memory: what the wrapper's tests mount. One lock around everything.
 ///
-/// Three names are special: reading `drop` drops the reply, reading `later` answers from another thread, reading
-/// `wait` and names that begin so waits for `release(waiting:)` or an interruption.
+/// Four names are special: reading `drop` drops the reply, reading `later` answers from another thread, reading
+/// `hold` keeps the reply until the end, and `wait` and names that begin so waits for `release(waiting:)` or an interruption.
 final class MemoryFileSystem: FuseOperations {
     struct Node {
         var mode: UInt32
@@ -21,6 +28,7 @@ final class MemoryFileSystem: FuseOperations {
         var next: UInt64 = 2
         var calls: [String: Int] = [:]
         var waiting: [FuseReplyBox<FuseReplyData>] = []
+        var held: [HeldReply] = []
         var clearsSetID: [Bool] = []
         var offered: FuseCapabilities = []
         var isDestroyed = false

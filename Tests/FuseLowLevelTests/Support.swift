@@ -122,3 +122,11 @@ func spawn(_ words: [String]) -> pid_t {
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
     return posix_spawn(&child, words[0], nil, &attributes, arguments, environ) == 0 ? child : -1
 }
+
+/// How many of this process's notifier threads wait uninterruptibly in the kernel.
+func notifyingThreadsInKernel() -> Int {
+    names(in: "/proc/self/task").filter { thread in
+        guard let stat = contents("/proc/self/task/\(thread)/stat") else { return false }
+        return String(decoding: stat, as: UTF8.self).contains("(fuse-notify) D")
+    }.count
+}

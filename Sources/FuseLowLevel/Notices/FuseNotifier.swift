@@ -10,37 +10,8 @@ package final class FuseNotifier: Sendable {
     package static let capacity = 65_536
     private static let maximumThreads = 16
 
-    private struct Queue {
-        /// Waiting notices by inode, oldest first. A key is here from its first notice until its last was sent.
-        var chains: [FuseInode: [FuseNotice]] = [:]
-        /// What `chains` hold, to merge equals.
-        var waiting: Set<FuseNotice> = []
-        /// Inodes that have notices and no thread at work on them, in order of arrival, from `readyStart`.
-        var ready: [FuseInode] = []
-        var readyStart = 0
-        var threads = 0
-        var idle = 0
-        /// Notices that a thread has taken and not yet sent.
-        var sending = 0
-        var isStopped = false
-        var sent: UInt64 = 0
-        var failed: UInt64 = 0
-
-        mutating func takeReady() -> FuseInode? {
-            guard readyStart < ready.count else { return nil }
-            defer {
-                readyStart += 1
-                if readyStart * 2 > ready.count {
-                    ready.removeFirst(readyStart)
-                    readyStart = 0
-                }
-            }
-            return ready[readyStart]
-        }
-    }
-
     private let connection: FuseConnection
-    private let queue = FuseMonitor(Queue())
+    private var queue: FuseMonitor<FuseNoticeQueue> { connection.notices }
 
     init(_ connection: FuseConnection) { self.connection = connection }
 
@@ -52,13 +23,8 @@ package final class FuseNotifier: Sendable {
             // Without a mount nobody has anything to forget.
             if queue.isStopped || queue.waiting.contains(notice) { return .queued }
             guard queue.waiting.count < Self.capacity else { return .full }
-            queue.waiting.insert(notice)
-            let key = notice.key
-            if queue.chains[key] == nil { queue.ready.append(key) }
-            queue.chains[key, default: []].append(notice)
-            guard queue.idle < queue.ready.count - queue.readyStart, queue.threads < Self.maximumThreads else {
-                return .queued
-            }
+            queue.append(notice)
+            guard queue.idle < queue.readyCount, queue.threads < Self.maximumThreads else { return .queued }
             queue.threads += 1
             return .needsThread
         }
@@ -83,7 +49,7 @@ package final class FuseNotifier: Sendable {
     @discardableResult
     package func waitUntilSent(seconds: Double? = nil) -> Bool {
         queue.wait(seconds: seconds) { queue in
-            queue.isStopped || queue.waiting.isEmpty && queue.sending == 0 ? true : nil
+            queue.isStopped || queue.isEmpty ? true : nil
         } ?? false
     }
 
@@ -92,13 +58,7 @@ package final class FuseNotifier: Sendable {
 
     /// Drops what waits, and waits at most `seconds` for threads that are in the kernel.
     func stop(seconds: Double) {
-        queue.withLock { queue in
-            queue.isStopped = true
-            queue.chains = [:]
-            queue.waiting = []
-            queue.ready = []
-            queue.readyStart = 0
-        }
+        queue.withLock { $0.stop() }
         queue.wakeAll()
         _ = queue.wait(seconds: seconds) { $0.threads == 0 ? true : nil }
     }
@@ -116,40 +76,38 @@ package final class FuseNotifier: Sendable {
     /// The next inode with all that waits for it; nil when stopped.
     private func nextBatch() -> (FuseInode, [FuseNotice])? {
         var isIdle = false
-        let batch: Batch? = queue.wait { queue in
-            if queue.isStopped { return .stopped }
-            guard let key = queue.takeReady(), let notices = queue.chains[key] else {
+        while true {
+            let hasDeferred = queue.withLock { $0.hasDeferred }
+            let step: Step? = queue.wait(seconds: hasDeferred ? 1 : nil) { queue in
+                if queue.isStopped { return .stop }
+                if let (key, notices) = queue.take(now: .now) {
+                    if isIdle { queue.idle -= 1 }
+                    return .send(key, notices)
+                }
                 if !isIdle { queue.idle += 1 }
                 isIdle = true
-                return nil
+                // What is deferred has a deadline that somebody must look after.
+                return queue.hasDeferred && !hasDeferred ? .lookAgain : nil
             }
-            if isIdle { queue.idle -= 1 }
-            // The empty chain stays: it keeps the inode with this thread until `finish`.
-            queue.chains[key] = []
-            queue.waiting.subtract(notices)
-            queue.sending += notices.count
-            return .notices(key, notices)
+            switch step {
+            case .send(let key, let notices): return (key, notices)
+            case .stop: return nil
+            case .lookAgain, nil: continue
+            }
         }
-        guard case .notices(let key, let notices) = batch else { return nil }
-        return (key, notices)
     }
 
-    private enum Batch {
-        case stopped
-        case notices(FuseInode, [FuseNotice])
+    private enum Step {
+        case stop
+        case send(FuseInode, [FuseNotice])
+        case lookAgain
     }
 
     private func finish(_ key: FuseInode, count: Int, failures: UInt64) {
         queue.withLock { queue in
-            queue.sending -= count
             queue.sent += UInt64(count) - failures
             queue.failed += failures
-            guard let waiting = queue.chains[key] else { return }
-            if waiting.isEmpty {
-                queue.chains[key] = nil
-            } else {
-                queue.ready.append(key)
-            }
+            queue.finish(key, count: count)
         }
         queue.wakeAll()
     }

@@ -33,6 +33,10 @@ internal import Glibc
     /// To be called once per callback: the answer that is owed.
     func request() -> FuseRequest { unsafe FuseRequest(pointer, of: connection) }
 
+    func readReply(_ inode: FuseInode) -> FuseReplyData {
+        FuseReplyData(unsafe FuseRequest(pointer, of: connection, reading: inode))
+    }
+
     func reply<Kind>() -> FuseReply<Kind> { FuseReply(request()) }
 
     func endForget() { unsafe fuse_reply_none(pointer) }

@@ -18,7 +18,7 @@ extension FuseCallbacks {
             let call = unsafe FuseCall(request)
             unsafe call.operations.read(
                 FuseInode(rawValue: inode), handle: openHandle(info), offset: Int64(offset), count: size,
-                context: call.context, reply: call.reply())
+                context: call.context, reply: call.readReply(FuseInode(rawValue: inode)))
         }
         unsafe table.write = { request, inode, buffer, size, offset, info in
             let call = unsafe FuseCall(request)

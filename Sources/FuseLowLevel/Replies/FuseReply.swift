@@ -4,6 +4,8 @@ package protocol FuseAnswer: ~Copyable, Sendable {
     consuming func fail(_ code: Int32)
     /// Whether the caller no longer waits (a signal); the answer is owed all the same.
     borrowing func isInterrupted() -> Bool
+    /// For `FuseReplyBox` only: the answer will come later.
+    mutating func willWait()
     /// For `FuseReplyBox` only.
     mutating func observe(_ handler: @escaping @Sendable () -> Void) -> FuseInterruptionToken?
 }
@@ -20,6 +22,8 @@ package struct FuseReply<Kind>: ~Copyable, FuseAnswer {
     init(_ request: consuming FuseRequest) { self.request = request }
 
     package consuming func fail(_ code: Int32) { request.fail(code) }
+
+    package mutating func willWait() { request.willWait() }
 
     package borrowing func isInterrupted() -> Bool { request.isInterrupted() }
 

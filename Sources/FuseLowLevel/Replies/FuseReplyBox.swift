@@ -7,7 +7,10 @@ internal import Synchronization
 package final class FuseReplyBox<Reply: FuseAnswer & ~Copyable>: Sendable {
     private let reply: Mutex<Reply?>
 
-    package init(_ reply: consuming Reply) { self.reply = Mutex(reply) }
+    package init(_ reply: consuming Reply) {
+        reply.willWait()
+        self.reply = Mutex(reply)
+    }
 
     /// The reply, for exactly one caller.
     package func take() -> Reply? {

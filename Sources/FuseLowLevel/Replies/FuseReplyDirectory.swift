@@ -30,6 +30,8 @@ package struct FuseReplyDirectory: ~Copyable, FuseAnswer {
 
     package consuming func fail(_ code: Int32) { request.fail(code) }
 
+    package mutating func willWait() { request.willWait() }
+
     package borrowing func isInterrupted() -> Bool { request.isInterrupted() }
 
     package mutating func observe(_ handler: @escaping @Sendable () -> Void) -> FuseInterruptionToken? {
@@ -75,6 +77,8 @@ package struct FuseReplyDirectoryPlus: ~Copyable, FuseAnswer {
     package consuming func succeed() { unsafe request.succeed(buffer.bytes) }
 
     package consuming func fail(_ code: Int32) { request.fail(code) }
+
+    package mutating func willWait() { request.willWait() }
 
     package borrowing func isInterrupted() -> Bool { request.isInterrupted() }
 

@@ -25,6 +25,8 @@ package struct FuseReplyExtendedAttribute: ~Copyable, FuseAnswer {
 
     package consuming func fail(_ code: Int32) { request.fail(code) }
 
+    package mutating func willWait() { request.willWait() }
+
     package borrowing func isInterrupted() -> Bool { request.isInterrupted() }
 
     package mutating func observe(_ handler: @escaping @Sendable () -> Void) -> FuseInterruptionToken? {

@@ -10,10 +10,27 @@ internal import Glibc
     private var pointer: OpaquePointer?
     private let connection: FuseConnection
     private var interruption: FuseInterruption?
+    /// The inode that is read, in a read request.
+    private let readInode: FuseInode?
+    /// Whether the connection counts this as a read that waits.
+    private var isWaitingRead = false
 
-    init(_ pointer: OpaquePointer, of connection: FuseConnection) {
+    init(_ pointer: OpaquePointer, of connection: FuseConnection, reading inode: FuseInode? = nil) {
         unsafe self.pointer = pointer
         self.connection = connection
+        readInode = inode
+    }
+
+    /// The answer will come later, from elsewhere: notices about what is read wait for it.
+    mutating func willWait() {
+        guard let readInode, !isWaitingRead else { return }
+        isWaitingRead = true
+        connection.notices.withLock { $0.beginRead(of: readInode) }
+    }
+
+    private func endWaiting() {
+        guard isWaitingRead, let readInode else { return }
+        if connection.notices.withLock({ $0.endRead(of: readInode) }) { connection.notices.wakeAll() }
     }
 
     /// Hands the request to a `fuse_reply_*` function, which ends it.
@@ -22,6 +39,7 @@ internal import Glibc
         unsafe pointer = nil
         unsafe Self.silence(request, interruption)
         unsafe _ = reply(request)
+        endWaiting()
     }
 
     consuming func fail(_ code: Int32) {
@@ -83,5 +101,6 @@ internal import Glibc
         guard let request = unsafe pointer else { return }
         unsafe Self.silence(request, interruption)
         unsafe _ = fuse_reply_err(request, EIO)
+        endWaiting()
     }
 }

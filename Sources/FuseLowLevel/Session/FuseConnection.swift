@@ -10,6 +10,8 @@ internal import Synchronization
     let options: FuseMountOptions
     /// Set once in `init`, never nil after it.
     private(set) var session: OpaquePointer!
+    /// What the notifier sends, and the reads it waits for. Its lock is held for moves only.
+    let notices = FuseMonitor(FuseNoticeQueue())
     /// The kernel's number of the connection. Set once while mounting; nil when unknown.
     var number: Int?
 
