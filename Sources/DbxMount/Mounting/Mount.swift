@@ -2,7 +2,6 @@ package import DbxFileSystem
 import DbxLocalStore
 import DbxModel
 package import FuseLowLevel
-import Synchronization
 
 /// A file system on a directory, from `init` until somebody unmounts it or `stop`.
 ///
@@ -27,9 +26,17 @@ package final class Mount: Sendable {
             fileSystem.setNotifier(nil)
             ended()
         }
-        session = try FuseSession.mount(operations, at: mountPoint.path, options: options)
-        notices = KernelNotices(session.notifier)
+        // Before the first request: a change that is applied meanwhile must not be missed.
+        let notices = KernelNotices()
         fileSystem.setNotifier(notices)
+        do {
+            session = try FuseSession.mount(operations, at: mountPoint.path, options: options)
+        } catch {
+            fileSystem.setNotifier(nil)
+            throw error
+        }
+        self.notices = notices
+        notices.begin(session.notifier)
     }
 
     /// Unmounts as umount(8) does: fails as busy while files are open there, unless `lazily`.
@@ -50,42 +57,4 @@ package final class Mount: Sendable {
 
     /// Notices to the kernel so far, by kind.
     package var invalidations: [String: Int64] { notices.counts }
-}
-
-/// Invalidations by way of libfuse's notifier, counted. Guarded by a mutex held for counting only.
-final class KernelNotices: KernelNotifier {
-    private struct Counts {
-        var entries: Int64 = 0
-        var contents: Int64 = 0
-        var attributes: Int64 = 0
-    }
-
-    private let notifier: FuseNotifier
-    private let count = Mutex(Counts())
-
-    init(_ notifier: FuseNotifier) { self.notifier = notifier }
-
-    var counts: [String: Int64] {
-        let counts = count.withLock { $0 }
-        return ["entry": counts.entries, "content": counts.contents, "attributes": counts.attributes]
-    }
-
-    func invalidateEntry(_ name: Name, in directory: InodeNumber) {
-        count.withLock { $0.entries += 1 }
-        post(.entry(FuseInode(directory), name: name.bytes))
-    }
-
-    func invalidateContent(of number: InodeNumber) {
-        count.withLock { $0.contents += 1 }
-        post(.inode(FuseInode(number), offset: 0, length: 0))
-    }
-
-    func invalidateAttributes(of number: InodeNumber) {
-        count.withLock { $0.attributes += 1 }
-        post(.inode(FuseInode(number), offset: -1, length: 0))
-    }
-
-    private func post(_ notice: FuseNotice) {
-        while !notifier.post(notice) { notifier.waitForRoom() }
-    }
 }
