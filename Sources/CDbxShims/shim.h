@@ -70,3 +70,8 @@ static inline int dbxfs_accept(int listener, int flags) {
     long n = syscall(SYS_accept4, listener, 0L, 0L, flags);
     return n >= 0 ? (int)n : -errno;
 }
+
+/// Marks every descriptor from `first` on to be closed on exec: close_range(2) with CLOSE_RANGE_CLOEXEC.
+static inline int dbxfs_close_on_exec_from(unsigned first) {
+    return syscall(SYS_close_range, first, ~0U, 4U) == 0 ? 0 : -errno;
+}

@@ -19,12 +19,16 @@ package enum ChildProcess {
         return (try spawn(program, arguments, output: writing, extra: nil, newSession: false), reading)
     }
 
-    /// Starts this program again in a session of its own, without a terminal. `extra` becomes descriptor 3 there.
+    /// Starts this program again in a session of its own, without a terminal and without descriptors that whoever started
+    /// us has left open (a pipe kept open by a daemon would never end). `extra` becomes descriptor 3 there.
     package static func startDetached(
         arguments: [String], output: OpenFile, extra: OpenFile
     ) throws(Errno) -> Int32 {
-        try spawn(
-            "/proc/self/exe", arguments, output: output, extra: extra, newSession: true)
+        _ = dbxfs_close_on_exec_from(UInt32(extraDescriptor))
+        // By its real path where it still stands, so that process lists show its name.
+        let path = (try? Paths.target(ofLink: "/proc/self/exe")) ?? ""
+        return try spawn(
+            Paths.exists(path) ? path : "/proc/self/exe", arguments, output: output, extra: extra, newSession: true)
     }
 
     package static let extraDescriptor: Int32 = 3

@@ -66,4 +66,11 @@ extension Paths {
         try link(temporary, to: path)
         try syncDirectory(directory)
     }
+
+    /// Where a symbolic link points; cut at 4,095 bytes (readlink(2)).
+    package static func target(ofLink path: String) throws(Errno) -> String {
+        var buffer = [CChar](repeating: 0, count: 4_096)
+        let count = try systemCall { unsafe readlink(path, &buffer, buffer.count - 1) }
+        return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
 }
