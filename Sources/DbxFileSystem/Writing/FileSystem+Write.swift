@@ -15,24 +15,10 @@ extension FileSystem {
         guard offset >= 0 else { throw .invalidArgument }
         guard offset <= ContentLimits.maximumFileBytes - Int64(count) else { throw .fileTooLarge }
         try checkQuota()
-        let range: StagingRange
         do {
-            range = try inStore { store in
-                _ = try store.requireFile(number)
-                return try store.reserveStaging(number, offset: offset, length: Int64(count))
-            }
+            while try !stage(bytes, to: number, at: offset) {}
         } catch {
             if error == .noSpace { return nil }
-            throw error
-        }
-        do {
-            try put(bytes, in: range)
-            let now = time.now()
-            try inStore { store in
-                try store.recordWrite(number, offset: offset, length: range.length, range: range, now: now)
-            }
-        } catch {
-            shared.withStore { $0.abandon(range) }
             throw error
         }
         nodes.noteUnsynced(number)
@@ -58,6 +44,28 @@ extension FileSystem {
     /// A quota known to be full refuses new bytes here, before they are staged.
     func checkQuota() throws(Errno) {
         if let quota = quota.withLock({ $0 }), quota.leftBytes == 0 { throw .quotaExceeded }
+    }
+
+    /// One attempt; false where the bytes have to be written again, because those that they replaced in place came to be
+    /// part of a snapshot meanwhile.
+    private func stage(_ bytes: RawSpan, to number: InodeNumber, at offset: Int64) throws(Errno) -> Bool {
+        let length = Int64(bytes.byteCount)
+        let range = try inStore { store in
+            _ = try store.requireFile(number)
+            return try store.reserveStaging(number, offset: offset, length: length)
+        }
+        do {
+            try put(bytes, in: range)
+            let now = time.now()
+            return try inStore { store in
+                if store.isStale(range) { return false }
+                try store.recordWrite(number, offset: offset, length: length, range: range, now: now)
+                return true
+            }
+        } catch {
+            shared.withStore { $0.abandon(range) }
+            throw error
+        }
     }
 
     private func put(_ bytes: RawSpan, in range: StagingRange) throws(Errno) {

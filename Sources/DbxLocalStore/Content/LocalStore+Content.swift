@@ -62,7 +62,7 @@ extension LocalStore {
             var node = try existing(number)
             if !range.isInPlace {
                 let extent = LocalExtent(
-                    offset: offset, length: length, source: .staging(range.location, epoch: range.epoch))
+                    offset: offset, length: length, source: .staging(range.location, epoch: epoch))
                 let pieces = StretchKey.covering(number, extent.range).map { extent.clipped(to: $0.range) }
                 try splice(&node, extent.range, pieces)
                 settleReservation(range)

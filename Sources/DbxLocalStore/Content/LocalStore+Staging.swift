@@ -36,6 +36,11 @@ extension LocalStore {
         return try newReservation(number, offset: offset, length: length)
     }
 
+    /// Whether an epoch, an upload or a copy has come to see the bytes that an in-place range replaces, since it was
+    /// reserved. Such a range is not to be recorded: the snapshot has the old bytes or some of the new ones, and what
+    /// replaces it would undo the write. The caller writes again, to a range that it reserves anew.
+    package func isStale(_ range: StagingRange) -> Bool { range.isInPlace && range.epoch != epoch }
+
     private func inPlace(
         _ number: InodeNumber, offset: Int64, length: Int64
     ) throws(StoreError) -> StagingRange? {
