@@ -57,7 +57,7 @@ extension ClientDaemon {
 
     static func remedy(_ error: FuseMountError, _ path: String) -> String {
         switch error.reason {
-        case .noDevice: "Load the kernel module: sudo modprobe fuse"
+        case .noDevice: "Load the kernel module (sudo modprobe fuse); /dev/fuse must be open to you (mode 0666)."
         case .noHelper: "Install it: sudo apt install fuse3"
         case .missing: "Run: mkdir -p \(path)"
         case .stale: "Run: fusermount3 -u -z \(path)"

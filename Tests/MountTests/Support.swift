@@ -12,6 +12,11 @@ enum Machine {
         FileManager.default.fileExists(atPath: "/dev/fuse")
             && FileManager.default.isExecutableFile(atPath: "/usr/bin/fusermount3")
     }
+
+    static var anyoneMayOpenFuse: Bool {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: "/dev/fuse")
+        return ((attributes?[.posixPermissions] as? Int) ?? 0) & 0o666 == 0o666
+    }
 }
 
 /// All tests on real mounts, one at a time: each runs a server, one or two daemons, and programs on them.
