@@ -45,9 +45,10 @@ package final class ClientDaemon: Sendable {
         _ options: MountOptions, readiness: ReadinessReport, log: Logger, progress: (String) -> Void = { _ in }
     ) throws(ClientFailure) {
         SignalThread.block()
+        // Before the lock, by which a daemon that lives is told from a mount that one has left behind.
+        try MountPoint.prepare(options.mountPoint)
         let lock = try ProfileLock.take(options.profile, mountPoint: options.mountPoint)
         defer { withExtendedLifetime(lock) {} }
-        try MountPoint.prepare(options.mountPoint)
         if options.allowOther { try MountPoint.checkAllowOther() }
         let daemon = try ClientDaemon(options, credentials: Credentials.load(for: options.profile), log: log)
         try daemon.serve(readiness, progress)
