@@ -96,7 +96,7 @@ let package = Package(
         module("DbxServerStores", ["DbxModel", "DbxSystem", grdb, grdbSQLite, crypto]),
         module(
             "DbxServerCore",
-            ["DbxModel", "DbxWire", "DbxSystem", "DbxServerStores", "DbxContent", crypto, cryptoExtras]),
+            ["DbxModel", "DbxWire", "DbxSystem", "DbxServerStores", crypto, cryptoExtras]),
         module(
             "DbxServerHTTP",
             [
