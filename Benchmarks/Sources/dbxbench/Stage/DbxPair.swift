@@ -6,7 +6,7 @@ final class DbxPair {
     let second: DbxDevice
     let root: String
     private let programs: String
-    private var server: Process?
+    private var server: Child?
     private(set) var url = ""
     static let user = "bench"
     static let password = "a password for the benchmark only"
@@ -22,10 +22,9 @@ final class DbxPair {
         try makeDirectory(root)
         let program = programs + "/dbxfs-server"
         let data = root + "/server"
-        let output = Pipe()
-        let process = try Command.start(
-            [program, "serve", "--data", data, "--listen", "127.0.0.1:0", "--log-level", "error"], output: output)
-        server = process
+        let (child, output) = try Command.start(
+            [program, "serve", "--data", data, "--listen", "127.0.0.1:0", "--log-level", "error"])
+        server = child
         url = try Self.address(output)
         try Command.run(
             [program, "user", "add", Self.user, "--password-stdin", "--data", data], input: Self.password + "\n")
@@ -35,19 +34,22 @@ final class DbxPair {
     }
 
     /// The server's first line is "listening on URL".
-    private static func address(_ output: Pipe) throws -> String {
-        var line: [UInt8] = []
-        while let byte = try output.fileHandleForReading.read(upToCount: 1)?.first, byte != 0x0A { line.append(byte) }
-        let text = String(decoding: line, as: UTF8.self)
-        guard let start = text.range(of: "http") else { throw Failure("the server said: \(text)") }
-        return String(text[start.lowerBound...]).trimmingCharacters(in: .whitespaces)
+    private static func address(_ output: Scratch) throws -> String {
+        let deadline = ContinuousClock.now + .seconds(20)
+        while ContinuousClock.now < deadline {
+            if let line = output.text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().first {
+                guard let start = line.range(of: "http") else { throw Failure("the server said: \(line)") }
+                return line[start.lowerBound...].trimmingCharacters(in: .whitespaces)
+            }
+            usleep(10_000)
+        }
+        throw Failure("the server does not listen")
     }
 
     func stop() {
         second.unmount()
         first.unmount()
-        server?.terminate()
-        server?.waitUntilExit()
+        server?.end()
     }
 }
 
@@ -73,7 +75,7 @@ final class DbxDevice {
         ]
     }
 
-    private func dbxfs(_ words: String..., input: String? = nil, seconds: Double = 60) throws {
+    private func dbxfs(_ words: String..., input: String = "", seconds: Double = 60) throws {
         try Command.run([program] + words, input: input, environment: environment, seconds: seconds)
     }
 

@@ -18,7 +18,7 @@ enum Repository {
 
     static func git(_ words: [String], in directory: String) throws {
         let settings = ["-c", "user.name=bench", "-c", "user.email=bench@example.org", "-c", "gc.auto=0"]
-        try Command.run(["git"] + settings + words, in: directory)
+        try Command.run(["git", "-C", directory] + settings + words)
     }
 }
 

@@ -69,7 +69,7 @@ final class Stage: @unchecked Sendable {
 final class NullMount {
     private let root: String
     private let program: String
-    private var process: Process?
+    private var process: Child?
 
     init(root: String, program: String) {
         self.root = root
@@ -78,15 +78,16 @@ final class NullMount {
 
     func start() throws {
         for name in ["", "/source", "/mount"] { try makeDirectory(root + name) }
-        process = try Command.start([program, root + "/source", root + "/mount"])
+        process = try Command.start([program, root + "/source", root + "/mount"]).child
         try waitUntilMounted(root + "/mount", seconds: 10)
     }
 
     func stop() {
         guard let process else { return }
-        // It unmounts; the end of the mount alone would not end it while another mount namespace has a copy.
-        process.terminate()
-        process.waitUntilExit()
+        // The end of the mount alone would not end it while another mount namespace has a copy, and its own unmount
+        // may meet somebody who looks at the mount at that moment.
+        process.end()
+        unmount(root + "/mount")
     }
 }
 

@@ -26,7 +26,7 @@ enum CurlBaseline {
         return total / seconds / 1e6
     }
 
-    private static func curl(_ words: [String], input: String? = nil) throws -> String {
+    private static func curl(_ words: [String], input: String = "") throws -> String {
         try Command.run(["curl", "--silent", "--show-error", "--fail"] + words, input: input)
     }
 
