@@ -79,7 +79,7 @@ final class TestDevice {
             let page = try server.changes(
                 caller, namespace: namespace, cursor: cursor, limit: 1 + entropy.number(below: 20))
             try store.stagePage(WireJSON.encode(page))
-            if DEBUGTREE { print("PULL", name, page.nodes.map { "\($0.id.hex.prefix(4)) \($0.seq) c\($0.contentSeq) \($0.deleted ? "dead" : "")" }, page.entries.map { "\($0.parent.hex.prefix(4))/\($0.name) \($0.seq) \($0.node?.hex.prefix(4) ?? "-")" }) }
+            if DEBUGTREE { print("PULL", name, page.nodes.map { "\($0.id.hex.prefix(4)) \($0.seq) c\($0.contentSeq) \($0.deleted ? "dead" : "")" }, page.segments.map { "\($0.node.hex.prefix(4)) \($0.seq) \($0.extents.map { "\($0.offset)+\($0.length)" })" }, page.entries.map { "\($0.parent.hex.prefix(4))/\($0.name) \($0.seq) \($0.node?.hex.prefix(4) ?? "-")" }) }
             cursor = page.cursor
             if page.complete { break }
         }

@@ -100,6 +100,21 @@ extension LocalStore {
         }
     }
 
+    /// Drops what was written here and was not sent, of a node that no program can reach any more. The agreed extents
+    /// stay: should the server's node have changed meanwhile, it comes back.
+    func revertContent(of node: LocalNode) throws {
+        let agreed = try agreedContent(node.number)
+        try dropContent(of: node.number)
+        var reverted = node
+        reverted.contentDirty = false
+        reverted.allocatedBytes = 0
+        for extent in agreed {
+            let key = StretchKey(node: node.number, index: ContentLimits.segmentIndex(of: extent.offset))
+            try replace(&reverted, key, extent.range, [extent])
+        }
+        try save(reverted)
+    }
+
     /// Gives a node the agreed content of another, before what the server changed since is put over it.
     package func putAgreedContent(_ extents: [LocalExtent], of id: NodeID) throws(StoreError) {
         try transaction {

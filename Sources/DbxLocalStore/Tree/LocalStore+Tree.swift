@@ -207,7 +207,7 @@ extension LocalStore {
             guard let node = try node(number), node.isOrphan else { return }
             try releaseReservation(number)
             if try isStillNeeded(node) {
-                try dropContent(of: number)
+                try revertContent(of: node)
             } else {
                 try drop(node)
             }

@@ -81,12 +81,13 @@ struct CommitBuilder {
     private func isQuiet(_ node: LocalNode) -> Bool { Readiness.of(node, in: context, now: now) == .ready }
 
     private mutating func addNew(_ node: LocalNode) throws {
-        guard !node.isOrphan, isSendable(node) else { return }
+        let names = try store.entries(of: node.number).filter(\.dirty)
+        guard !node.isOrphan, !names.isEmpty, isSendable(node) else { return }
         let content = node.kind == .file ? contentChange(of: node) : nil
         insert(
             node,
             NodeChange(id: node.id, kind: node.kind, attributes: attributesChange(of: node), content: content))
-        for entry in try store.entries(of: node.number) { try add(entry) }
+        for entry in names { try add(entry) }
     }
 
     private mutating func addChanged(_ node: LocalNode) {
