@@ -126,7 +126,11 @@ let package = Package(
         tests(
             "DbxSyncTests",
             ["DbxSync", "DbxLocalStore", "DbxModel", "DbxWire", "DbxContent", "DbxServerCore", "DbxSystem", crypto]),
-        tests("DbxTransferTests", ["DbxTransfer", "DbxClientAPI", "CurlHTTP", "DbxContent", "DbxModel", "DbxWire"]),
+        tests(
+            "DbxTransferTests",
+            [
+                "DbxTransfer", "DbxClientAPI", "CurlHTTP", "DbxContent", "DbxLocalStore", "DbxModel", "DbxSystem", "DbxWire",
+            ]),
         tests("FuseLowLevelTests", ["FuseLowLevel", "DbxModel", "CTestShims"]),
         tests(
             "DbxFileSystemTests",

@@ -1,6 +1,7 @@
 import CurlHTTP
 import DbxClientAPI
 import DbxModel
+import DbxSystem
 import DbxWire
 import Testing
 
@@ -10,7 +11,7 @@ struct HTTPDbxAPITests {
 
     private func api(_ server: RawServer) throws -> HTTPDbxAPI {
         let endpoint = try #require(ServerEndpoint(url: server.url + "/", trust: .system))
-        return HTTPDbxAPI(endpoint: endpoint, token: "secret", time: TestTime())
+        return HTTPDbxAPI(endpoint: endpoint, token: "secret", time: SystemTime())
     }
 
     @Test func `Answers that are not a dbxfs server's are the server being away`() throws {

@@ -1,5 +1,6 @@
 import CurlHTTP
 import DbxModel
+import DbxSystem
 import Foundation
 import Testing
 
@@ -31,7 +32,7 @@ struct TLSTests {
             process.standardOutput = FileHandle.nullDevice
             process.standardError = FileHandle.nullDevice
             try process.run()
-            let probe = HTTPConnection(trust: .system, time: TestTime())
+            let probe = HTTPConnection(trust: .system, time: SystemTime())
             for _ in 0..<100 where (try? probe.fetchCertificate(of: url)) == nil { usleep(50_000) }
         }
 
@@ -60,7 +61,7 @@ struct TLSTests {
         let other = try OpenSSLServer()
         func kind(_ trust: HTTPTrust) -> TransportError.Kind? {
             do {
-                _ = try HTTPConnection(trust: trust, time: TestTime()).perform(
+                _ = try HTTPConnection(trust: trust, time: SystemTime()).perform(
                     HTTPRequest(.get, server.url), into: .collect(limitBytes: 1 << 20))
                 return nil
             } catch {
@@ -72,7 +73,7 @@ struct TLSTests {
         #expect(kind(.pinned(pem: "no certificate")) == .tls)
         #expect(kind(.pinned(pem: server.certificate)) == nil)
 
-        let shown = try HTTPConnection(trust: .system, time: TestTime()).fetchCertificate(of: server.url)
+        let shown = try HTTPConnection(trust: .system, time: SystemTime()).fetchCertificate(of: server.url)
         #expect(shown.der == ServerCertificate(pem: server.certificate)?.der)
         #expect(kind(.pinned(pem: shown.pem)) == nil)
     }

@@ -63,6 +63,7 @@ package final class BlockFetcher: BlockFetching {
 
     // MARK: BlockFetching
 
+    @discardableResult
     package func fetch(
         _ block: BlockNumber, priority: FetchPriority,
         completion: @escaping @Sendable (Result<Void, FetchFailure>) -> Void

@@ -1,0 +1,125 @@
+import CurlHTTP
+import DbxClientAPI
+import DbxModel
+import DbxWire
+import Foundation
+import Synchronization
+
+/// A server in memory that keeps blocks and fails as it is told. Guarded by its mutex; faults run outside it.
+final class FakeServer: DbxAPI {
+    struct Counts {
+        var offers: [[BlockID]] = []
+        var puts: [BlockID: Int] = [:]
+        var gets: [BlockID: Int] = [:]
+        /// PUTs under way at once, and the most there were.
+        var running = 0
+        var mostRunning = 0
+    }
+
+    /// What happens to a request, by how often it was made before for that block.
+    struct Faults: Sendable {
+        var grant: @Sendable (Int) -> APIError? = { _ in nil }
+        /// The bytes are kept before the error is thrown: only the answer is lost.
+        var put: @Sendable (BlockID, Int) -> APIError? = { _, _ in nil }
+        var get: @Sendable (BlockID, Int) -> APIError? = { _, _ in nil }
+        var damage: @Sendable (BlockID, Int) -> Bool = { _, _ in false }
+        /// Milliseconds that each PUT and GET takes.
+        var delay: UInt32 = 0
+    }
+
+    private struct State {
+        var blocks: [BlockID: [UInt8]] = [:]
+        var counts = Counts()
+    }
+
+    private let state = Mutex(State())
+    private let faults: Mutex<Faults>
+
+    init(_ faults: Faults = Faults()) { self.faults = Mutex(faults) }
+
+    var counts: Counts { state.withLock { $0.counts } }
+    var blocks: [BlockID: [UInt8]] { state.withLock { $0.blocks } }
+    func setFaults(_ new: Faults) { faults.withLock { $0 = new } }
+    func resetCounts() { state.withLock { $0.counts = Counts() } }
+
+    static func lost() -> APIError { APIError(.transport(TransportError(.unreachable, "lost"))) }
+
+    func requestUploads(
+        in namespace: NamespaceID, _ blocks: [OfferedBlock], cancel: CancelToken?
+    ) throws(APIError) -> [UploadGrant] {
+        let count = state.withLock { state in
+            state.counts.offers.append(blocks.map(\.id))
+            return state.counts.offers.count - 1
+        }
+        if let error = faults.withLock({ $0 }).grant(count) { throw error }
+        guard Set(blocks.map(\.id)).count == blocks.count else {
+            throw APIError(.problem(Problem(kind: .badRequest, detail: "A block is offered twice.")))
+        }
+        return state.withLock { state in
+            blocks.map { block in
+                let upload = SignedUpload(
+                    url: "/v1/uploads/\(block.id.hex)", headers: [:], expiresAt: Timestamp(nanoseconds: .max))
+                return UploadGrant(id: block.id, upload: state.blocks[block.id] == nil ? upload : nil)
+            }
+        }
+    }
+
+    func putUpload(_ upload: SignedUpload, bytes: [UInt8], cancel: CancelToken?) throws(APIError) {
+        let id = BlockID(hex: String(upload.url.split(separator: "/").last!))!
+        let faults = faults.withLock { $0 }
+        let count = state.withLock { state in
+            state.counts.running += 1
+            state.counts.mostRunning = max(state.counts.mostRunning, state.counts.running)
+            state.counts.puts[id, default: 0] += 1
+            return state.counts.puts[id]! - 1
+        }
+        usleep(faults.delay * 1_000)
+        state.withLock { state in
+            state.blocks[id] = bytes
+            state.counts.running -= 1
+        }
+        if let error = faults.put(id, count) { throw error }
+    }
+
+    func block(
+        _ block: BlockID, in namespace: NamespaceID, storedBytes: Int64, cancel: CancelToken?
+    ) throws(APIError) -> [UInt8] {
+        let faults = faults.withLock { $0 }
+        let (count, bytes) = state.withLock { state in
+            state.counts.gets[block, default: 0] += 1
+            return (state.counts.gets[block]! - 1, state.blocks[block])
+        }
+        for _ in 0..<faults.delay {
+            usleep(1_000)
+            if cancel?.isCancelled == true { throw APIError(.transport(TransportError(.cancelled, ""))) }
+        }
+        if let error = faults.get(block, count) { throw error }
+        guard var bytes else { throw APIError(.problem(Problem(kind: .notFound, detail: ""))) }
+        if faults.damage(block, count) { bytes[bytes.count / 2] ^= 1 }
+        return bytes
+    }
+
+    // MARK: Not used here
+
+    private var unused: APIError { APIError(.garbage("not part of this fake")) }
+
+    func health(cancel: CancelToken?) throws(APIError) {}
+    func login(_ request: LoginRequest) throws(APIError) -> LoginResponse { throw unused }
+    func logout() throws(APIError) { throw unused }
+    func devices() throws(APIError) -> [DeviceRow] { throw unused }
+    func revoke(_ device: DeviceID) throws(APIError) { throw unused }
+    func session(cancel: CancelToken?) throws(APIError) -> SessionResponse { throw unused }
+    func changes(
+        in namespace: NamespaceID, after cursor: String?, limit: Int, cancel: CancelToken?
+    ) throws(APIError) -> ReceivedPage { throw unused }
+    func commit(in namespace: NamespaceID, body: [UInt8], cancel: CancelToken?) throws(APIError) -> CommitResult {
+        throw unused
+    }
+    func listing(
+        in namespace: NamespaceID, of directory: NodeID, after: String?, limit: Int, cancel: CancelToken?
+    ) throws(APIError) -> ListingPage { throw unused }
+    func events(cancel: CancelToken?, receive: (StreamedEvent) -> Bool) throws(APIError) { throw unused }
+    func poll(
+        after: [NamespaceID: Seq], timeoutSeconds: Int, cancel: CancelToken?
+    ) throws(APIError) -> PollResponse { throw unused }
+}
