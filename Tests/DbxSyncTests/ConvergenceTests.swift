@@ -1,5 +1,3 @@
-import Foundation
-let DEBUGTREE = ProcessInfo.processInfo.environment["DEBUGTREE"] != nil
 import DbxLocalStore
 import DbxModel
 import DbxSync
@@ -24,7 +22,6 @@ struct ConvergenceTests {
             case 1: _ = try device.push(losingAnswer: entropy.chance(30))
             default: try RandomProgram(device: device, entropy: entropy).step()
             }
-            if DEBUGTREE { print("TRACE", device.name, try device.tree().filter{ !$0.value.hasPrefix("dir") }) }
         }
         try settle(devices, seed: seed)
         let fresh = try TestDevice("fresh", on: server, blocks: pool, entropy: entropy)
@@ -35,6 +32,8 @@ struct ConvergenceTests {
             let differing = Set(shown.keys).union(expected.keys).filter { shown[$0] != expected[$0] }.sorted()
             let report = differing.map { "\($0): here \(shown[$0] ?? "-"), there \(expected[$0] ?? "-")" }
             #expect(report.isEmpty, "seed \(seed), \(device.name)")
+            let pending = try device.store.dirtyNodes(limit: 5, afterChange: 0).filter { !$0.isOrphan }
+            #expect(pending.isEmpty, "seed \(seed), \(device.name)")
             #expect(try device.store.pendingSummary().files == 0, "seed \(seed), \(device.name)")
         }
     }

@@ -79,7 +79,6 @@ final class TestDevice {
             let page = try server.changes(
                 caller, namespace: namespace, cursor: cursor, limit: 1 + entropy.number(below: 20))
             try store.stagePage(WireJSON.encode(page))
-            if DEBUGTREE { print("PULL", name, page.nodes.map { "\($0.id.hex.prefix(4)) \($0.seq) c\($0.contentSeq) \($0.deleted ? "dead" : "")" }, page.segments.map { "\($0.node.hex.prefix(4)) \($0.seq) \($0.extents.map { "\($0.offset)+\($0.length)" })" }, page.entries.map { "\($0.parent.hex.prefix(4))/\($0.name) \($0.seq) \($0.node?.hex.prefix(4) ?? "-")" }) }
             cursor = page.cursor
             if page.complete { break }
         }
@@ -98,18 +97,15 @@ final class TestDevice {
         let plan = try PushPlanner.plan(store: store, context: context, now: time.now(), commitID: freshID())
         defer { for content in context.uploaded.values { store.endUpload(content.snapshot) } }
         guard let commit = plan.commit else { return false }
-        if DEBUGTREE { print("COMMIT", name, commit.request.nodes.map { "\($0.id.hex.prefix(4)) a\($0.attributes?.base.value ?? -1) c\($0.content?.base.value ?? -1)" }, commit.request.entries.map { "\($0.parent.hex.prefix(4))/\($0.name) \($0.base) \($0.node?.hex.prefix(4) ?? "-")" }) }
         let body = try WireJSON.encode(commit.request)
         let submitted = SubmittedCommit(
             caller: caller, namespace: namespace, request: commit.request, digest: Array(SHA256.hash(data: body)))
         do {
             if losingAnswer { _ = try server.commit(submitted) }
             let result = try server.commit(submitted)
-            if DEBUGTREE { print("ACCEPTED", result.seq) }
             try CommitOutcome.accept(commit.covered, request: commit.request, seq: result.seq, store: store)
             try store.dropDeadNodes(isOpen: { self.busy.contains($0) })
         } catch let problem as Problem {
-            if DEBUGTREE { print("REFUSED", problem.detail) }
             trace.append("\(commit.request) -> \(problem.detail)")
             guard problem.kind == .conflict else { throw problem }
             try pull()

@@ -25,11 +25,23 @@ extension PullApplier {
         }
     }
 
-    /// Whether the entry is the last name of a file that was written here: replaced on the server (as by a save through
-    /// a temporary file), it would take our work with it.
+    /// Whether the entry is the last name of a file that was written here, or of a directory with work of ours in it:
+    /// replaced on the server (as by a save through a temporary file), it would take that work with it.
     private func holdsOnlyCopy(_ entry: LocalEntry) throws -> Bool {
         guard let node = try entry.node.flatMap({ try store.node($0) }) else { return false }
-        return node.contentDirty && node.links == 1
+        guard node.kind == .directory else { return node.contentDirty && node.links == 1 }
+        return try store.entries(of: node.number).count == 1 && holdsWork(node.number)
+    }
+
+    private func holdsWork(_ directory: InodeNumber) throws -> Bool {
+        if try store.dirtyEntries(under: directory).contains(where: { $0.node != nil }) { return true }
+        return try store.list(directory, after: 0, limit: .max).contains { child in
+            switch child.kind {
+            case .directory: try holdsWork(child.number)
+            case .file: try store.node(child.number)?.contentDirty ?? false
+            default: false
+            }
+        }
     }
 
     private mutating func take(_ row: EntryRow, in parent: LocalNode) throws {
