@@ -96,7 +96,6 @@ download_swift() {
 configuration=${DBXFS_CONFIGURATION:-release}
 build_products() {
     local product options=(-c "$configuration")
-    [ "$configuration" = release ] && options+=(--static-swift-stdlib)
     for product in "$@"; do
         say "building $product ($configuration)"
         (cd "$root" && swift build "${options[@]}" --product "$product" </dev/null)
