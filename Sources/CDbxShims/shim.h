@@ -75,3 +75,16 @@ static inline int dbxfs_accept(int listener, int flags) {
 static inline int dbxfs_close_on_exec_from(unsigned first) {
     return syscall(SYS_close_range, first, ~0U, 4U) == 0 ? 0 : -errno;
 }
+
+/// A socket on which the kernel tells of changes of links, addresses and routes (rtnetlink(7)); reading it waits.
+static inline int dbxfs_open_network_watch(void) {
+    struct { unsigned short family, pad; unsigned pid, groups; } address = {
+        16 /* AF_NETLINK */, 0, 0, 0x1 | 0x10 | 0x40 | 0x100 | 0x400, // RTMGRP_LINK, IPv4 and IPv6 addresses and routes
+    };
+    long fd = syscall(SYS_socket, 16L, 3L /* SOCK_RAW */ | 02000000L /* SOCK_CLOEXEC */, 0L /* NETLINK_ROUTE */);
+    if (fd < 0) return -errno;
+    if (syscall(SYS_bind, fd, &address, (long)sizeof address) == 0) return (int)fd;
+    int error = errno;
+    close((int)fd);
+    return -error;
+}

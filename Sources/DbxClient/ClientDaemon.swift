@@ -129,6 +129,8 @@ package final class ClientDaemon: Sendable {
                 log.info("signal \(number)")
                 ending.update { $0.isAskedTo = true }
             }
+            // Without it a network that comes back is found by the next try, within half a minute.
+            try? NetworkWatch.start { [connectivity] in connectivity.networkChanged() }
             judge = try WorkerThread(name: "dbxfs-connect") { [connectivity, api] in connectivity.run(asking: api) }
         } catch {
             throw Self.threadFailure(error)

@@ -38,8 +38,8 @@ package final class Connectivity: APIObserver {
         state.withLock { $0.listeners.append(listener) }
     }
 
-    /// The network may be back: ask now.
-    package func kick() { state.update { $0.isKicked = true } }
+    /// The network may be back, or gone: what is not known to work is asked for now.
+    package func networkChanged() { state.update { $0.isKicked = true } }
 
     package func stop() { state.update { $0.isStopped = true } }
 

@@ -179,11 +179,15 @@ package final class Engine: Sendable, FileSystemEvents {
                 remedy: "What is pending stays on this machine. Log in again: dbxfs login")
         }
         let state = report.current
-        if state.isStuck, let first = state.refused.first {
+        guard state.isStuck else { return }
+        if let first = state.refused.first {
             throw ClientFailure(
                 .busy,
                 "The server refuses \(state.refused.count) files, the first of them \(first.path): \(first.reason)",
                 remedy: first.remedy)
         }
+        throw ClientFailure(
+            .failed, "Not everything can go up: \(state.lastError?.message ?? "uploads keep failing")",
+            remedy: "It is tried again by itself; see the daemon's log.")
     }
 }

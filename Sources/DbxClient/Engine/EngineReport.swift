@@ -11,7 +11,7 @@ final class EngineReport: Sendable {
         var commits: Int64 = 0
         var commitRows: [String: Int64] = [:]
         var pulls: Int64 = 0
-        /// Nothing more can be done now for what is pending: all of it is refused or depends on that.
+        /// Nothing more can be done now for what is pending: all of it is refused, keeps failing, or depends on such.
         var isStuck = false
     }
 

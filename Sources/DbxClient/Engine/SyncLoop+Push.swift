@@ -11,6 +11,7 @@ extension SyncLoop {
     func push() throws -> Bool {
         guard let uploads else { return false }
         let start = now
+        dropStaleUploads()
         let plan = try makePlan(uploading: uploads.files)
         pacing.planned(from: start, to: now)
         let ready = plan.uploads.filter { number in postponed[number].map { $0.until <= now } ?? true }
@@ -80,14 +81,14 @@ extension SyncLoop {
         postponed[number] = (now + max(delay, .milliseconds(500)), retry)
     }
 
-    /// Uploads whose file has become something else meanwhile say what is not so any more.
+    /// Uploads whose file is gone or has become something else meanwhile say what is not so any more.
     func dropStaleUploads() {
         parts.shared.withStore { store in
             for (number, content) in uploaded {
                 let node = try? store.node(number)
                 let isCurrent =
                     node?.id == content.snapshot.id && node?.contentSeq == content.snapshot.contentBase
-                    && node?.contentDirty == true
+                    && node?.contentDirty == true && node?.isOrphan == false
                 if !isCurrent {
                     store.endUpload(content.snapshot)
                     uploaded[number] = nil
@@ -131,9 +132,10 @@ extension SyncLoop {
         let items = held.rows.values.prefix(100).map { refusal in
             RefusedItem(path: path(of: refusal.number), reason: refusal.reason, remedy: refusal.remedy)
         }
+        let isFailing = postponed.values.contains { $0.retry.failures >= 3 }
         report.update { state in
             state.refused = items.sorted { $0.path < $1.path }
-            state.isStuck = isStuck && !items.isEmpty
+            state.isStuck = isStuck && (isFailing || !items.isEmpty)
         }
     }
 
