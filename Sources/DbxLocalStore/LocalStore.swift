@@ -43,7 +43,9 @@ package final class LocalStore {
     /// Space that a failed transaction would have to give back or take again.
     var undo: [() -> Void] = []
 
-    package convenience init(_ configuration: StoreConfiguration, time: any TimeSource = SystemTime()) throws(StoreError) {
+    package convenience init(_ configuration: StoreConfiguration, time: any TimeSource = SystemTime())
+        throws(StoreError)
+    {
         try self.init(configuration, time: time, entropy: SystemEntropy())
     }
 
@@ -69,7 +71,8 @@ package final class LocalStore {
         var settings = Configuration()
         settings.journalMode = .wal
         settings.prepareDatabase { db in
-            try db.execute(sql: "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -65536")
+            try db.execute(
+                sql: "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -65536")
         }
         let file = try OpenFile(path: path, [.readWrite, .create])
         _ = try file.size()
@@ -154,7 +157,8 @@ package final class LocalStore {
         }
     }
 
-    func queryOne<Value>(_ sql: String, _ values: [DatabaseValue] = [], _ make: (Row) throws -> Value) throws -> Value? {
+    func queryOne<Value>(_ sql: String, _ values: [DatabaseValue] = [], _ make: (Row) throws -> Value) throws -> Value?
+    {
         try connected { db in
             let cursor = try Row.fetchCursor(
                 try db.cachedStatement(sql: sql), arguments: StatementArguments(values))

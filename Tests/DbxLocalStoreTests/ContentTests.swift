@@ -122,7 +122,9 @@ struct ContentTests {
     func sequential() throws {
         let fixture = try StoreFixture()
         let file = try fixture.file("log")
-        for step in 0..<64 { try fixture.write([UInt8](repeating: UInt8(step), count: 4_096), to: file, at: Int64(step) * 4_096) }
+        for step in 0..<64 {
+            try fixture.write([UInt8](repeating: UInt8(step), count: 4_096), to: file, at: Int64(step) * 4_096)
+        }
         #expect(try fixture.store.content(file, 0..<262_144).count <= 4)
     }
 

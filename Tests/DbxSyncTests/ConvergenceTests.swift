@@ -68,14 +68,21 @@ struct RandomProgram {
         let name = Name("n\(entropy.number(below: 5))")!
         let now = device.moment()
         switch entropy.number(below: 12) {
-        case 0, 1: if try isFree(parent, name) { _ = try store.create(NewNode(kind: .directory, mode: 0o755), in: parent, name, now: now) }
+        case 0, 1:
+            if try isFree(parent, name) {
+                _ = try store.create(NewNode(kind: .directory, mode: 0o755), in: parent, name, now: now)
+            }
         case 2, 3, 4:
             guard try isFree(parent, name) else { return }
             let node = try store.create(NewNode(kind: .file, mode: 0o644), in: parent, name, now: now)
             if entropy.chance(80) { try write(node.number, at: 0) }
         case 5: if let file = some(files) { try write(file, at: Int64(entropy.number(below: 20))) }
         case 6: if let file = some(files) { try store.truncate(file, to: Int64(entropy.number(below: 12)), now: now) }
-        case 7: if let file = some(files) { _ = try store.setAttributes(file, AttributeUpdate(mode: UInt16(entropy.number(below: 0o1000))), now: now) }
+        case 7:
+            if let file = some(files) {
+                _ = try store.setAttributes(
+                    file, AttributeUpdate(mode: UInt16(entropy.number(below: 0o1000))), now: now)
+            }
         case 8: try unlink(parent, name)
         case 9, 10: try rename(from: parent, name, to: some(directories) ?? .root)
         default:

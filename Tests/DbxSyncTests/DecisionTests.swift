@@ -68,7 +68,8 @@ struct AttributesMergeTests {
             local: attributes(xattrs: ["user.kept": "1", "user.both": "local", "user.new": "local"]),
             remote: attributes(xattrs: ["user.kept": "2", "user.gone": "1", "user.both": "remote", "user.far": "r"]))
         #expect(
-            merged == attributes(
-                xattrs: ["user.kept": "2", "user.both": "local", "user.new": "local", "user.far": "r"]))
+            merged
+                == attributes(
+                    xattrs: ["user.kept": "2", "user.both": "local", "user.new": "local", "user.far": "r"]))
     }
 }

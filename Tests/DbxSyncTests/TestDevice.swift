@@ -91,7 +91,8 @@ final class TestDevice {
     /// One commit at most; whether there was anything to say. A conflict is pulled and tried again by the next call.
     /// With `losingAnswer` the server takes the commit but the device learns of it only by sending it again.
     func push(losingAnswer: Bool = false) throws -> Bool {
-        var context = PushContext(openForWriting: { self.busy.contains($0) }, urgent: true, rowLimit: 1 + entropy.number(below: 40))
+        var context = PushContext(
+            openForWriting: { self.busy.contains($0) }, urgent: true, rowLimit: 1 + entropy.number(below: 40))
         let first = try PushPlanner.plan(store: store, context: context, now: time.now(), commitID: freshID())
         for number in first.uploads { context.uploaded[number] = try upload(number) }
         let plan = try PushPlanner.plan(store: store, context: context, now: time.now(), commitID: freshID())
@@ -118,7 +119,8 @@ final class TestDevice {
     private func upload(_ number: InodeNumber) throws -> UploadedContent? {
         guard let snapshot = try store.beginUpload(number) else { return nil }
         var segments = Dictionary(
-            snapshot.dirtyStretches.map { ($0, SegmentChange(index: $0, extents: [])) }, uniquingKeysWith: { a, _ in a })
+            snapshot.dirtyStretches.map { ($0, SegmentChange(index: $0, extents: [])) }, uniquingKeysWith: { a, _ in a }
+        )
         var made: [CommittedBlock] = []
         for extent in snapshot.extents {
             let index = ContentLimits.segmentIndex(of: extent.offset)
@@ -198,7 +200,8 @@ final class TestDevice {
             case .directory:
                 result[place] = "directory \(mode) \(node.id) links \(node.links)"
                 try walk(node.number, place, into: &result)
-            default: result[place] = "\(node.kind) \(mode) \(node.target.map { String(decoding: $0, as: UTF8.self) } ?? "")"
+            default:
+                result[place] = "\(node.kind) \(mode) \(node.target.map { String(decoding: $0, as: UTF8.self) } ?? "")"
             }
         }
     }

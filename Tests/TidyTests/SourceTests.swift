@@ -3,7 +3,8 @@ import Testing
 /// The style rules that a program can check (CONTRIBUTING.md).
 @Suite struct SourceTests {
     @Test func `nothing is public: the modules are one program`() throws {
-        let hits = Repository.hits(try Regex(#"^\s*(@\w+\s+)*(public|open (class|func|var|subscript))\s"#), in: Repository.swift)
+        let hits = Repository.hits(
+            try Regex(#"^\s*(@\w+\s+)*(public|open (class|func|var|subscript))\s"#), in: Repository.swift)
         #expect(hits.isEmpty, "\(hits)")
     }
 

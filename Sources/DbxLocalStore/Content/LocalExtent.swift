@@ -100,7 +100,8 @@ extension [LocalExtent] {
 
     /// Replaces what `range` says by `new` (ordered, within the range), joining what goes together. Returns the extents
     /// that are gone and those that came; equal ones are in neither.
-    mutating func splice(_ range: Range<Int64>, _ new: [LocalExtent]) -> (removed: [LocalExtent], added: [LocalExtent]) {
+    mutating func splice(_ range: Range<Int64>, _ new: [LocalExtent]) -> (removed: [LocalExtent], added: [LocalExtent])
+    {
         var touched = overlapping(range)
         // A neighbour that the new extents may continue belongs to the change.
         if touched.lowerBound > 0 { touched = touched.lowerBound - 1..<touched.upperBound }

@@ -153,7 +153,8 @@ extension LocalStore {
             [
                 ContentLimits.segmentBytes.databaseValue, number.sql.databaseValue,
                 (range.lowerBound - ContentLimits.segmentBytes).databaseValue, range.upperBound.databaseValue,
-            ]) { StretchKey(node: number, index: $0[0]) }
+            ]
+        ) { StretchKey(node: number, index: $0[0]) }
         return used.filter { $0.range.overlaps(range) }
     }
 

@@ -62,7 +62,8 @@ extension LocalStore {
                 LocalNode(
                     number: .root, id: id, kind: .directory, attributes: attributes, accessTime: now, links: 2,
                     size: 0, allocatedBytes: 0, target: nil, seq: Seq(1), attributesSeq: .zero, contentSeq: .zero,
-                    attributesDirty: false, contentDirty: false, baseAttributes: nil, change: 0, contentChange: 0, dirtySince: nil,
+                    attributesDirty: false, contentDirty: false, baseAttributes: nil, change: 0, contentChange: 0,
+                    dirtySince: nil,
                     contentChangedAt: now, syncedSinceChange: false, mtimeIsExplicit: false, isOrphan: false))
         }
     }

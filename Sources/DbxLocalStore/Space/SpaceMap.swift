@@ -55,7 +55,8 @@ struct SpaceMap {
 
     private mutating func findRun(of needed: Int, in number: Int32) -> Int? {
         guard let segment = segments[number], segment.freePages >= needed else { return nil }
-        let start = Self.search(segment.pages, from: segment.cursor, needed: needed)
+        let start =
+            Self.search(segment.pages, from: segment.cursor, needed: needed)
             ?? Self.search(segment.pages, from: 0, needed: needed)
         if let start { segments[number]?.cursor = start + needed }
         return start

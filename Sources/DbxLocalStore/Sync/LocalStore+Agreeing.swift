@@ -43,7 +43,8 @@ extension LocalStore {
             "SELECT DISTINCT start / ? FROM content WHERE node = ? AND start + length > ?",
             [
                 ContentLimits.segmentBytes.databaseValue, node.number.sql.databaseValue, size.databaseValue,
-            ]) { StretchKey(node: node.number, index: $0[0]) }
+            ]
+        ) { StretchKey(node: node.number, index: $0[0]) }
         for key in used {
             let part = max(size, key.range.lowerBound)..<key.range.upperBound
             if !part.isEmpty { try replace(&node, key, part, []) }
@@ -207,7 +208,6 @@ extension LocalStore {
                 "UPDATE entries SET dirty = 0, base_node = NULL WHERE parent = ? AND name = ? AND change = ?", key)
         }
     }
-
 
     /// Rows that only waited for their commit; dropped unless some program has them open.
     package func dropDeadNodes(isOpen: (InodeNumber) -> Bool) throws(StoreError) {

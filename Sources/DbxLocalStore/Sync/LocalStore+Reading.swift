@@ -107,7 +107,8 @@ extension LocalStore {
             let numbers = try query("SELECT number FROM staged_pages ORDER BY number", [], { $0[0] as Int64 })
             for number in numbers {
                 let page = try queryOne(
-                    "SELECT body FROM staged_pages WHERE number = ?", [number.databaseValue]) { $0.bytes(0) }
+                    "SELECT body FROM staged_pages WHERE number = ?", [number.databaseValue]
+                ) { $0.bytes(0) }
                 if let page { try body(page) }
             }
         } catch {

@@ -13,7 +13,8 @@ extension LocalStore {
             for extent in extents { pin(extent) }
             sealEpoch()
             return UploadSnapshot(
-                number: number, id: node.id, contentChange: node.contentChange, size: node.size, contentBase: node.contentSeq,
+                number: number, id: node.id, contentChange: node.contentChange, size: node.size,
+                contentBase: node.contentSeq,
                 mtime: node.attributes.mtime, ctime: node.attributes.ctime, dirtyStretches: indices,
                 extents: extents, isNewStream: extents.allSatisfy(\.isStaging))
         } catch {

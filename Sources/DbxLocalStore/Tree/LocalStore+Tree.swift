@@ -9,7 +9,8 @@ extension LocalStore {
             if let known = names[key] { return try known.flatMap(node) }
             let number = try queryOne(
                 "SELECT child FROM entries WHERE parent = ? AND name = ? AND child IS NOT NULL",
-                [parent.sql.databaseValue, name.bytes.sql]) { InodeNumber($0[0]) }
+                [parent.sql.databaseValue, name.bytes.sql]
+            ) { InodeNumber($0[0]) }
             remember(key, number)
             return try number.flatMap(node)
         } catch {
@@ -50,7 +51,8 @@ extension LocalStore {
         do {
             return try queryOne(
                 "SELECT 1 FROM entries WHERE parent = ? AND child IS NOT NULL LIMIT 1",
-                [directory.sql.databaseValue]) { _ in true } == nil
+                [directory.sql.databaseValue]
+            ) { _ in true } == nil
         } catch {
             throw Self.storeError(error)
         }
@@ -109,7 +111,8 @@ extension LocalStore {
                 rdev: new.rdev),
             accessTime: now, links: new.kind == .directory ? 2 : 1, size: Int64(new.target?.count ?? 0),
             allocatedBytes: 0, target: new.target, seq: .zero, attributesSeq: .zero, contentSeq: .zero,
-            attributesDirty: true, contentDirty: new.kind == .file, baseAttributes: nil, change: nextChange(), contentChange: change,
+            attributesDirty: true, contentDirty: new.kind == .file, baseAttributes: nil, change: nextChange(),
+            contentChange: change,
             dirtySince: now, contentChangedAt: now, syncedSinceChange: false, mtimeIsExplicit: false, isOrphan: false)
     }
 
@@ -217,7 +220,8 @@ extension LocalStore {
     /// Whether entries that wait for their commit speak of the node, or lie in it.
     func isStillNeeded(_ node: LocalNode) throws -> Bool {
         try queryOne(
-            "SELECT 1 FROM entries WHERE dirty = 1 AND base_node = ? LIMIT 1", [node.id.bytes.sql]) { _ in true } != nil
+            "SELECT 1 FROM entries WHERE dirty = 1 AND base_node = ? LIMIT 1", [node.id.bytes.sql]
+        ) { _ in true } != nil
             || queryOne("SELECT 1 FROM entries WHERE parent = ? LIMIT 1", [node.number.sql.databaseValue]) { _ in true }
                 != nil
     }

@@ -105,7 +105,8 @@ struct CommitBuilder {
         nodeOrder.append(node.id)
         covered.nodes.append(
             CoveredRows.Node(
-                id: node.id, change: node.change, contentChange: node.contentChange, attributes: change.attributes?.state,
+                id: node.id, change: node.change, contentChange: node.contentChange,
+                attributes: change.attributes?.state,
                 content: change.content == nil ? nil : context.uploaded[node.number]?.snapshot))
     }
 

@@ -34,7 +34,11 @@ package enum PushPlanner {
             }
         }
         // Small things overtake big ones; among equals the older goes first.
-        ready.sort { ($0.size.bitWidth - $0.size.leadingZeroBitCount, $0.change) < ($1.size.bitWidth - $1.size.leadingZeroBitCount, $1.change) }
+        ready.sort {
+            ($0.size.bitWidth - $0.size.leadingZeroBitCount, $0.change) < (
+                $1.size.bitWidth - $1.size.leadingZeroBitCount, $1.change
+            )
+        }
         plan.uploads = ready.prefix(max(0, room)).map(\.number)
     }
 
