@@ -239,7 +239,8 @@ extension ClientDaemon: ControlHandling {
 
     private func transfer(_ pending: PendingStatus) -> TransferStatus {
         let rates = meter.rates()
-        let left = rates.upload > 0 && pending.bytes > 0 ? pending.bytes / rates.upload + 1 : nil
+        let isMoving = rates.upload > 0 && pending.bytes > 0 && !engine.report.current.isStuck
+        let left = isMoving ? pending.bytes / rates.upload + 1 : nil
         return TransferStatus(
             uploadBytesPerSecond: rates.upload, downloadBytesPerSecond: rates.download, secondsLeft: left)
     }

@@ -15,6 +15,8 @@ package final class Connectivity: APIObserver {
         /// Ask at once instead of after the delay.
         var isKicked = false
         var isStopped = false
+        /// How often the server's health was asked for.
+        var judgements: UInt64 = 0
         var requests: Int64 = 0
         var listeners: [@Sendable (ConnectionStatus.State) -> Void] = []
     }
@@ -40,6 +42,17 @@ package final class Connectivity: APIObserver {
 
     /// The network may be back, or gone: what is not known to work is asked for now.
     package func networkChanged() { state.update { $0.isKicked = true } }
+
+    /// Asks a server that is away whether it is back, and waits for the answer, which comes within seconds.
+    package func askAgain() {
+        let before = state.update { state -> UInt64? in
+            guard state.status.state == .offline else { return nil }
+            state.isKicked = true
+            return state.judgements
+        }
+        guard let before else { return }
+        _ = state.wait(timeout: .seconds(5)) { $0.judgements > before || $0.isStopped ? true : nil }
+    }
 
     package func stop() { state.update { $0.isStopped = true } }
 
@@ -109,6 +122,7 @@ package final class Connectivity: APIObserver {
             } catch {
                 if error.meaning == .away { change(to: .offline, detail: Self.explanation(error)) }
             }
+            state.update { $0.judgements += 1 }
         }
     }
 

@@ -133,6 +133,7 @@ package final class Engine: Sendable, FileSystemEvents {
 
     /// Returns when the server has everything that was changed here before the call. See `ControlHandling.sync`.
     package func sync(report progress: (PendingStatus) -> Bool) throws(ClientFailure) {
+        parts.connectivity.askAgain()
         let moment = parts.time.now()
         let change = parts.shared.withStore { $0.changeCounter }
         urgency.add(1, ordering: .relaxed)
