@@ -77,7 +77,7 @@ let package = Package(
         module("CurlHTTP", ["CCurl", "DbxModel"]),
         module("FuseLowLevel", ["CFuse3", "DbxModel"]),
         module("DbxClientAPI", ["DbxModel", "DbxWire", "CurlHTTP"]),
-        module("DbxLocalStore", ["DbxModel", "DbxSystem", grdb]),
+        module("DbxLocalStore", ["DbxModel", "DbxSystem", grdb, grdbSQLite]),
         module("DbxSync", ["DbxModel", "DbxWire", "DbxLocalStore"]),
         module(
             "DbxTransfer",

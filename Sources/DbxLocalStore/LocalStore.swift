@@ -1,13 +1,11 @@
 package import DbxModel
 import DbxSystem
-import Foundation
-import GRDB
 package import Synchronization
 
 /// The client's copy of the tree, what waits for its upload, and the block cache (DESIGN §5.1).
 ///
-/// Not thread-safe and without threads: `SharedStore` serialises. Every operation is one transaction of `state.db`; once
-/// it has returned, a killed process loses nothing of it. What a power cut loses is docs/DURABILITY.md's subject.
+/// Not thread-safe and without threads: `SharedStore` serialises. Every operation is whole or did not happen; once it has
+/// returned, a killed process loses nothing of it. What a power cut loses is docs/DURABILITY.md's subject.
 package final class LocalStore {
     package let configuration: StoreConfiguration
     package let segments: SegmentFiles
@@ -18,10 +16,8 @@ package final class LocalStore {
 
     let time: any TimeSource
     let entropy: any Entropy
-    private let queue: DatabaseQueue
+    let database: StoreDatabase
     private let lockFile: OpenFile
-    /// Set while a transaction or a read is under way.
-    private var connection: Database?
     private var isInTransaction = false
 
     // What is hot is kept in memory, written through, and thrown away when a transaction fails.
@@ -60,113 +56,83 @@ package final class LocalStore {
             segments = try SegmentFiles(directory: configuration.directory + "/segments")
             lockFile = try OpenFile(path: configuration.directory + "/lock", [.readWrite, .create])
             guard try lockFile.tryLock() else { throw StoreError.inUse(path: configuration.directory) }
-            queue = try Self.openDatabase(configuration.directory + "/state.db")
+            database = try StoreDatabase(directory: configuration.directory, entropy: entropy)
         } catch {
             throw Self.storeError(error)
         }
         try load()
     }
 
-    private static func openDatabase(_ path: String) throws -> DatabaseQueue {
-        var settings = Configuration()
-        settings.journalMode = .wal
-        settings.prepareDatabase { db in
-            try db.execute(
-                sql: "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -65536")
-        }
-        let file = try OpenFile(path: path, [.readWrite, .create])
-        _ = try file.size()
-        let queue = try DatabaseQueue(path: path, configuration: settings)
-        if try queue.read({ try Schema.migrator.hasBeenSuperseded($0) }) { throw StoreError.tooNew(path: path) }
-        try Schema.migrator.migrate(queue)
-        return queue
-    }
-
     // MARK: Transactions
 
-    /// Runs `body` as one transaction; inside another one it simply joins it.
+    /// Runs `body` as one operation; inside another one it simply joins it, so what fails in `body` must fail that too.
     package func transaction<Result>(_ body: () throws -> Result) throws(StoreError) -> Result {
         do {
             if isInTransaction { return try body() }
-            return try connected { db in
-                isInTransaction = true
-                defer { isInTransaction = false }
-                do {
-                    try db.execute(sql: "BEGIN IMMEDIATE")
-                    let result = try body()
-                    try db.execute(sql: "COMMIT")
-                    undo.removeAll(keepingCapacity: true)
-                    return result
-                } catch {
-                    try? db.execute(sql: "ROLLBACK")
-                    forgetAfterFailure()
-                    throw error
-                }
+            isInTransaction = true
+            defer { isInTransaction = false }
+            let mark = space.freedCount
+            do {
+                let result = try body()
+                try database.finishOperation()
+                undo.removeAll(keepingCapacity: true)
+                return result
+            } catch {
+                database.undoOperation()
+                forgetAfterFailure(freedBefore: mark)
+                throw error
             }
         } catch {
             throw Self.storeError(error)
         }
     }
 
-    /// Runs `body` with the connection.
-    func connected<Result>(_ body: (Database) throws -> Result) throws -> Result {
-        if let connection { return try body(connection) }
-        return try queue.writeWithoutTransaction { db in
-            connection = db
-            defer { connection = nil }
-            return try body(db)
-        }
-    }
-
-    /// Whatever is in memory may speak of rows that were rolled back.
-    private func forgetAfterFailure() {
+    /// Whatever is in memory may speak of rows that are as they were before.
+    private func forgetAfterFailure(freedBefore mark: Int) {
         nodes.removeAll()
         names.removeAll()
         stretches.removeAll()
         for step in undo.reversed() { step() }
         undo.removeAll()
+        space.forgetRevived(after: mark)
     }
 
     static func storeError(_ error: any Error) -> StoreError {
         switch error {
         case let error as StoreError: error
         case let error as Errno: error == .noSpace ? .noSpace : .io(error)
-        case let error as DatabaseError where error.resultCode == .SQLITE_FULL: .noSpace
-        case let error as DatabaseError where error.resultCode == .SQLITE_CORRUPT || error.resultCode == .SQLITE_NOTADB:
-            .corrupt("\(error)")
         default: .database("\(error)")
         }
     }
 
     // MARK: SQL
 
-    func execute(_ sql: String, _ values: [DatabaseValue] = []) throws {
-        try connected { db in
-            try db.cachedStatement(sql: sql).execute(arguments: StatementArguments(values))
-        }
+    /// Runs a statement that changes something; only inside `transaction`.
+    func execute(_ sql: String, _ values: [SQLValue] = []) throws {
+        assert(isInTransaction)
+        try database.run(sql, values)
     }
 
     /// The rows of a query, each made a value by `make`, in order.
-    func query<Value>(_ sql: String, _ values: [DatabaseValue] = [], _ make: (Row) throws -> Value) throws -> [Value] {
-        try connected { db in
-            let cursor = try Row.fetchCursor(
-                try db.cachedStatement(sql: sql), arguments: StatementArguments(values))
-            var result: [Value] = []
-            while let row = try cursor.next() { result.append(try make(row)) }
-            return result
+    func query<Value>(_ sql: String, _ values: [SQLValue] = [], _ make: (SQLRow) throws -> Value) throws -> [Value] {
+        var result: [Value] = []
+        try database.read(sql, values) { row in
+            result.append(try make(row))
+            return true
         }
+        return result
     }
 
-    func queryOne<Value>(_ sql: String, _ values: [DatabaseValue] = [], _ make: (Row) throws -> Value) throws -> Value?
-    {
-        try connected { db in
-            let cursor = try Row.fetchCursor(
-                try db.cachedStatement(sql: sql), arguments: StatementArguments(values))
-            return try cursor.next().map(make)
+    func queryOne<Value>(_ sql: String, _ values: [SQLValue] = [], _ make: (SQLRow) throws -> Value) throws -> Value? {
+        var result: Value?
+        try database.read(sql, values) { row in
+            result = try make(row)
+            return false
         }
+        return result
     }
 
-    var lastRowID: Int64 { connection?.lastInsertedRowID ?? 0 }
+    var lastRowID: Int64 { database.lastRowID }
 
     /// The next value of the store's change counter.
     func nextChange() -> Int64 {
@@ -178,7 +144,7 @@ package final class LocalStore {
 
     package func meta(_ key: String) throws(StoreError) -> [UInt8]? {
         do {
-            return try queryOne("SELECT value FROM meta WHERE key = ?", [key.databaseValue]) { $0.bytes(0) }
+            return try queryOne("SELECT value FROM meta WHERE key = ?", [key.sqlValue]) { $0.bytes(0) }
         } catch {
             throw Self.storeError(error)
         }
@@ -189,25 +155,25 @@ package final class LocalStore {
             if let value {
                 try execute(
                     "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                    [key.databaseValue, value.sql])
+                    [key.sqlValue, value.sqlValue])
             } else {
-                try execute("DELETE FROM meta WHERE key = ?", [key.databaseValue])
+                try execute("DELETE FROM meta WHERE key = ?", [key.sqlValue])
             }
         }
     }
 
-    /// Moves committed frames of the log into the database file. From any thread, on a connection of its own.
+    /// Moves committed frames of SQLite's log into the database file. From any thread, on a connection of its own.
     package static func checkpoint(directory: String) throws(StoreError) {
         do {
-            var settings = Configuration()
-            settings.busyMode = .timeout(1)
-            let queue = try DatabaseQueue(path: directory + "/state.db", configuration: settings)
-            try queue.writeWithoutTransaction { db in _ = try db.checkpoint(.passive) }
-            try queue.close()
+            try SQLConnection(path: directory + "/state.db").checkpoint()
         } catch {
             throw storeError(error)
         }
     }
+
+    /// The same with everything finished so far, so that the log begins anew. Waits for the disk under the lock: only for
+    /// a log that has grown too large.
+    package func foldLog() throws(StoreError) { try database.fold() }
 }
 
 /// Numbers for status and tests.
@@ -220,20 +186,4 @@ package struct StoreStatistics: Sendable, Hashable {
 struct NameKey: Hashable {
     var parent: InodeNumber
     var name: Name
-}
-
-extension [UInt8] {
-    var sql: DatabaseValue { Data(self).databaseValue }
-}
-
-extension Row {
-    func bytes(_ index: Int) -> [UInt8] {
-        let data: Data = self[index]
-        return [UInt8](data)
-    }
-
-    func bytesIfPresent(_ index: Int) -> [UInt8]? {
-        let data: Data? = self[index]
-        return data.map { [UInt8]($0) }
-    }
 }

@@ -25,6 +25,8 @@ final class StoreFixture {
         return Timestamp(nanoseconds: ticks)
     }
 
+    func close() { opened = nil }
+
     func reopen() throws {
         opened = nil
         opened = try LocalStore(configuration)
@@ -37,7 +39,7 @@ final class StoreFixture {
     func write(_ bytes: [UInt8], to file: InodeNumber, at offset: Int64) throws {
         let range = try store.reserveStaging(file, offset: offset, length: Int64(bytes.count))
         try store.segments.write(bytes, at: range.location)
-        try store.recordWrite(file, offset: offset, length: Int64(bytes.count), range: range, now: now)
+        try #require(try store.recordWrite(file, offset: offset, length: Int64(bytes.count), range: range, now: now))
     }
 
     func read(_ file: InodeNumber) throws -> [UInt8] {

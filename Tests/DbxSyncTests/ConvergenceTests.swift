@@ -98,7 +98,7 @@ struct RandomProgram {
         let bytes = Array("\(device.name)\(entropy.number(below: 1_000))".utf8)
         let range = try store.reserveStaging(file, offset: offset, length: Int64(bytes.count))
         try store.segments.write(bytes, at: range.location)
-        try store.recordWrite(file, offset: offset, length: Int64(bytes.count), range: range, now: device.moment())
+        _ = try store.recordWrite(file, offset: offset, length: Int64(bytes.count), range: range, now: device.moment())
     }
 
     private func unlink(_ parent: InodeNumber, _ name: Name) throws {

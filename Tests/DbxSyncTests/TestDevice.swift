@@ -96,7 +96,6 @@ final class TestDevice {
         let first = try PushPlanner.plan(store: store, context: context, now: time.now(), commitID: freshID())
         for number in first.uploads { context.uploaded[number] = try upload(number) }
         let plan = try PushPlanner.plan(store: store, context: context, now: time.now(), commitID: freshID())
-        defer { for content in context.uploaded.values { store.endUpload(content.snapshot) } }
         guard let commit = plan.commit else { return false }
         let body = try WireJSON.encode(commit.request)
         let submitted = SubmittedCommit(
@@ -118,6 +117,7 @@ final class TestDevice {
 
     private func upload(_ number: InodeNumber) throws -> UploadedContent? {
         guard let snapshot = try store.beginUpload(number) else { return nil }
+        defer { store.endUpload(snapshot) }
         var segments = Dictionary(
             snapshot.dirtyStretches.map { ($0, SegmentChange(index: $0, extents: [])) }, uniquingKeysWith: { a, _ in a }
         )

@@ -68,7 +68,7 @@ final class TransferFixture {
             try shared.segments.write(part, at: range.location)
             let now = time.now()
             try shared.withStore { store in
-                try store.recordWrite(number, offset: position, length: Int64(part.count), range: range, now: now)
+                _ = try store.recordWrite(number, offset: position, length: Int64(part.count), range: range, now: now)
             }
             done += part.count
         }

@@ -45,12 +45,12 @@ extension SyncLoop {
                     try CommitOutcome.accept(covered, request: request, seq: result.seq, store: store)
                     try store.removeCommit(id)
                 }
-                for node in covered.nodes where node.content != nil { endUpload(node, store) }
                 try store.dropDeadNodes(isOpen: { [tree] in tree.isOpen($0) })
             }
         } catch {
             throw APIError(.garbage("the server's answer cannot be applied here: \(error)"))
         }
+        for node in covered.nodes { forgetUpload(node) }
         if result.seq == knownHead.next { knownHead = result.seq }
         rowsSincePull += request.nodes.count + request.entries.count
         rowLimit = min(Self.maximumRows, rowLimit * 4)
@@ -60,10 +60,8 @@ extension SyncLoop {
         tree.roomMayHaveGrown()
     }
 
-    private func endUpload(_ node: CoveredRows.Node, _ store: LocalStore) {
-        guard let snapshot = node.content, let content = uploaded[snapshot.number], content.snapshot == snapshot
-        else { return }
-        store.endUpload(content.snapshot)
+    private func forgetUpload(_ node: CoveredRows.Node) {
+        guard let snapshot = node.content, uploaded[snapshot.number]?.snapshot == snapshot else { return }
         uploaded[snapshot.number] = nil
     }
 

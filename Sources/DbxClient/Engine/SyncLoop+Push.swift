@@ -48,13 +48,8 @@ extension SyncLoop {
         case .success(let upload):
             postponed[finished.number] = nil
             guard let upload, let snapshot = finished.snapshot else { return }
-            if let old = uploaded.updateValue(
-                UploadedContent(
-                    snapshot: snapshot, segments: upload.segments, blocks: upload.blocks,
-                    contentHash: upload.contentHash), forKey: finished.number)
-            {
-                parts.shared.withStore { $0.endUpload(old.snapshot) }
-            }
+            uploaded[finished.number] = UploadedContent(
+                snapshot: snapshot, segments: upload.segments, blocks: upload.blocks, contentHash: upload.contentHash)
         case .failure(.cancelled): break
         case .failure(let failure): settle(failure, of: finished.number)
         }
@@ -89,10 +84,7 @@ extension SyncLoop {
                 let isCurrent =
                     node?.id == content.snapshot.id && node?.contentSeq == content.snapshot.contentBase
                     && node?.contentDirty == true && node?.isOrphan == false
-                if !isCurrent {
-                    store.endUpload(content.snapshot)
-                    uploaded[number] = nil
-                }
+                if !isCurrent { uploaded[number] = nil }
             }
         }
     }
@@ -100,12 +92,7 @@ extension SyncLoop {
     /// Their content goes up again before they are committed.
     func dropUploads(of nodes: some Sequence<NodeID>) {
         let ids = Set(nodes)
-        parts.shared.withStore { store in
-            for (number, content) in uploaded where ids.contains(content.snapshot.id) {
-                store.endUpload(content.snapshot)
-                uploaded[number] = nil
-            }
-        }
+        uploaded = uploaded.filter { !ids.contains($0.value.snapshot.id) }
     }
 
     // MARK: Refusals

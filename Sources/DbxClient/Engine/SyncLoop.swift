@@ -62,7 +62,7 @@ final class SyncLoop {
         var deadline: Duration? = now
         while true {
             let signals = wait(until: deadline)
-            if signals.isStopped { return abandonUploads() }
+            if signals.isStopped { return }
             absorb(signals)
             guard parts.connectivity.isConnected else {
                 deadline = nil
@@ -193,12 +193,5 @@ final class SyncLoop {
         }
         report.update { $0.quota = quota }
         tree.setQuota(quota.limitBytes.map { StorageQuota(limitBytes: $0, usedBytes: quota.usedBytes) })
-    }
-
-    private func abandonUploads() {
-        parts.shared.withStore { store in
-            for content in uploaded.values { store.endUpload(content.snapshot) }
-        }
-        uploaded = [:]
     }
 }

@@ -81,11 +81,11 @@ final class UploadScheduler: Sendable {
             return FinishedUpload(number: number, snapshot: nil, result: .failure(.local(error)))
         }
         guard let snapshot else { return FinishedUpload(number: number, snapshot: nil, result: .success(nil)) }
+        defer { shared.withStore { $0.endUpload(snapshot) } }
         do throws(UploadFailure) {
             let upload = try uploader.upload(snapshot, cancel: cancel)
             return FinishedUpload(number: number, snapshot: snapshot, result: .success(upload))
         } catch {
-            shared.withStore { $0.endUpload(snapshot) }
             return FinishedUpload(number: number, snapshot: nil, result: .failure(error))
         }
     }

@@ -119,6 +119,7 @@ final class EpochKeeper: Sendable {
         let ticket = shared.withStore { $0.beginEpoch() }
         do {
             for segment in ticket.segments { try shared.segments.syncData(segment) }
+            try shared.segments.syncNames()
             try shared.withStore { store in try store.commitEpoch(ticket) }
             try LocalStore.syncLog(directory: directory)
             shared.withStore { $0.finishEpoch(ticket) }
@@ -150,6 +151,8 @@ final class EpochKeeper: Sendable {
         let bytes = (try? OpenFile(path: directory + "/state.db-wal", .readOnly).size()) ?? 0
         guard bytes > Self.largestLogBytes || isIdle && bytes > 0 else { return }
         try? LocalStore.checkpoint(directory: directory)
+        // What came meanwhile is little: with it folded too the log begins anew.
+        if bytes > Self.largestLogBytes { try? shared.withStore { store in try store.foldLog() } }
     }
 }
 

@@ -16,7 +16,7 @@ final class ReadOperation: Sendable {
         var outstanding = 0
         /// Answers to requests of earlier rounds count for nothing.
         var round = 0
-        var hasMadeRoom = false
+        var timesRoomWasMade = 0
     }
 
     private let fileSystem: FileSystem
@@ -88,15 +88,15 @@ final class ReadOperation: Sendable {
         }
     }
 
-    /// The cache is full of blocks that were given up but whose room waits for the next epoch: run one, once, and try
-    /// again.
+    /// The cache has given up blocks, but their room waits for the next epoch: run one and try again. A few times, for
+    /// what comes back need not lie together.
     private func makeRoom() {
-        let isFirst = state.withLock { state in
+        let times = state.withLock { state in
             state.round += 1
-            defer { state.hasMadeRoom = true }
-            return !state.hasMadeRoom
+            state.timesRoomWasMade += 1
+            return state.timesRoomWasMade
         }
-        guard isFirst else { return fail(.noSpace) }
+        guard times <= 4 else { return fail(.noSpace) }
         fileSystem.keeper.noteChange()
         fileSystem.keeper.request { _ in self.advance() }
     }

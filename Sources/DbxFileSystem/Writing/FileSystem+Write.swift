@@ -58,9 +58,9 @@ extension FileSystem {
             try put(bytes, in: range)
             let now = time.now()
             return try inStore { store in
-                if store.isStale(range) { return false }
-                try store.recordWrite(number, offset: offset, length: length, range: range, now: now)
-                return true
+                let isRecorded = try store.recordWrite(number, offset: offset, length: length, range: range, now: now)
+                if !isRecorded { store.abandon(range) }
+                return isRecorded
             }
         } catch {
             shared.withStore { $0.abandon(range) }

@@ -1,6 +1,5 @@
 package import DbxModel
 import DbxSystem
-import GRDB
 
 /// What a client knows of a block besides its bytes.
 package struct AgreedBlock: Hashable, Sendable {
@@ -32,8 +31,8 @@ extension LocalStore {
                     ON CONFLICT (id) DO NOTHING
                     """,
                     [
-                        block.id.bytes.sql, block.wrap.sql, block.key.bytes.sql, block.plainBytes.databaseValue,
-                        block.storedBytes.databaseValue,
+                        block.id.bytes.sqlValue, block.wrap.sqlValue, block.key.bytes.sqlValue, block.plainBytes.sqlValue,
+                        block.storedBytes.sqlValue,
                     ])
             }
         }
@@ -41,7 +40,7 @@ extension LocalStore {
 
     package func blockNumber(_ id: BlockID) throws(StoreError) -> BlockNumber? {
         do {
-            return try queryOne("SELECT number FROM blocks WHERE id = ?", [id.bytes.sql]) {
+            return try queryOne("SELECT number FROM blocks WHERE id = ?", [id.bytes.sqlValue]) {
                 BlockNumber(rawValue: $0[0])
             }
         } catch {
@@ -53,7 +52,7 @@ extension LocalStore {
         do {
             return try queryOne(
                 "SELECT id, wrap, wrap_key, plain, stored FROM blocks WHERE number = ?",
-                [number.rawValue.databaseValue]
+                [number.rawValue.sqlValue]
             ) { row in
                 guard let id = BlockID(bytes: row.bytes(0)), let key = KeyID(bytes: row.bytes(2)) else {
                     throw StoreError.corrupt("a block's row")
@@ -76,18 +75,12 @@ extension LocalStore {
     }
 
     /// Room for a block's content; evicts others to stay under the limit. Write there without the lock, then call
-    /// `commitCache` or `abandonCache`.
+    /// `commitCache` or `abandonCache`. `noSpace`: an epoch may give back what has been evicted.
     package func reserveCache(bytes: Int64) throws(StoreError) -> SegmentLocation {
         while cachedBytes + bytes > configuration.cacheLimitBytes {
             guard try evictOne() else { throw .noSpace }
         }
-        while true {
-            do {
-                return try allocate(bytes, forStaging: false)
-            } catch {
-                guard error == .noSpace, try evictOne() else { throw error }
-            }
-        }
+        return try allocate(bytes, forStaging: false)
     }
 
     package func abandonCache(_ location: SegmentLocation, bytes: Int64) { space.release(location, bytes) }
@@ -101,9 +94,9 @@ extension LocalStore {
             try execute(
                 "INSERT INTO cache (block, segment, place, length, checksums) VALUES (?, ?, ?, ?, ?)",
                 [
-                    block.rawValue.databaseValue, Int64(location.segment).databaseValue,
-                    location.position.databaseValue, bytes.databaseValue,
-                    checksums.flatMap(\.bigEndianBytes).sql,
+                    block.rawValue.sqlValue, Int64(location.segment).sqlValue,
+                    location.position.sqlValue, bytes.sqlValue,
+                    checksums.flatMap(\.bigEndianBytes).sqlValue,
                 ])
         }
         enter(CachedBlock(block: block, location: location, length: bytes, checksums: checksums, isVerified: true))
@@ -124,6 +117,12 @@ extension LocalStore {
         try forget(block)
     }
 
+    /// Makes cached blocks give up `bytes` in all, as far as there are any.
+    func evict(_ bytes: Int64) throws(StoreError) {
+        let target = max(0, cachedBytes - bytes)
+        while cachedBytes > target, try evictOne() {}
+    }
+
     private func evictOne() throws(StoreError) -> Bool {
         guard let block = evictionClock.next() else { return false }
         statistics.evictedBlocks += 1
@@ -133,7 +132,7 @@ extension LocalStore {
 
     private func forget(_ block: BlockNumber) throws(StoreError) {
         guard let cached = cachedBlocks[block] else { return }
-        try transaction { try execute("DELETE FROM cache WHERE block = ?", [block.rawValue.databaseValue]) }
+        try transaction { try execute("DELETE FROM cache WHERE block = ?", [block.rawValue.sqlValue]) }
         cachedBlocks[block] = nil
         cachedBytes -= cached.length
         space.release(cached.location, cached.length)

@@ -1,5 +1,4 @@
 package import DbxModel
-import GRDB
 
 /// The content of regular files: byte-granular extents, kept per 64 MiB stretch in memory and a row each in the database.
 extension LocalStore {
@@ -32,12 +31,12 @@ extension LocalStore {
             WHERE node = ? AND start >= ? AND start < ? AND start + length > ? ORDER BY start
             """,
             [
-                number.sql.databaseValue, (range.lowerBound - ContentLimits.segmentBytes).databaseValue,
-                range.upperBound.databaseValue, range.lowerBound.databaseValue,
+                number.sqlValue, (range.lowerBound - ContentLimits.segmentBytes).sqlValue,
+                range.upperBound.sqlValue, range.lowerBound.sqlValue,
             ], Self.extent)
     }
 
-    static func extent(_ row: Row) throws -> LocalExtent {
+    static func extent(_ row: SQLRow) throws -> LocalExtent {
         let block: Int64? = row[2]
         let segment: Int64? = row[3]
         let source: LocalExtent.Source
@@ -54,10 +53,12 @@ extension LocalStore {
 
     // MARK: Local changes
 
-    /// Enters bytes that have been written to `range` into the file. Size and times follow.
+    /// Enters bytes that have been written to `range` into the file; size and times follow. False where a snapshot has
+    /// come to see what the bytes replaced in place: the caller abandons the range and writes again to a new one.
     package func recordWrite(
         _ number: InodeNumber, offset: Int64, length: Int64, range: StagingRange, now: Timestamp
-    ) throws(StoreError) {
+    ) throws(StoreError) -> Bool {
+        if try isStale(range, at: offset, of: number) { return false }
         try transaction {
             var node = try existing(number)
             if !range.isInPlace {
@@ -65,12 +66,13 @@ extension LocalStore {
                     offset: offset, length: length, source: .staging(range.location, epoch: epoch))
                 let pieces = StretchKey.covering(number, extent.range).map { extent.clipped(to: $0.range) }
                 try splice(&node, extent.range, pieces)
-                settleReservation(range)
             }
+            settleReservation(range)
             unsyncedSegments.insert(range.location.segment)
             node.size = max(node.size, offset + length)
             try saveContentChange(&node, now: now)
         }
+        return true
     }
 
     /// Cuts or extends; what is beyond the end is a hole.
@@ -151,8 +153,8 @@ extension LocalStore {
         let used = try query(
             "SELECT DISTINCT start / ? FROM content WHERE node = ? AND start >= ? AND start < ?",
             [
-                ContentLimits.segmentBytes.databaseValue, number.sql.databaseValue,
-                (range.lowerBound - ContentLimits.segmentBytes).databaseValue, range.upperBound.databaseValue,
+                ContentLimits.segmentBytes.sqlValue, number.sqlValue,
+                (range.lowerBound - ContentLimits.segmentBytes).sqlValue, range.upperBound.sqlValue,
             ]
         ) { StretchKey(node: number, index: $0[0]) }
         return used.filter { $0.range.overlaps(range) }
@@ -176,36 +178,36 @@ extension LocalStore {
         for extent in removed where !kept.contains(extent.offset) {
             try execute(
                 "DELETE FROM content WHERE node = ? AND start = ?",
-                [key.node.sql.databaseValue, extent.offset.databaseValue])
+                [key.node.sqlValue, extent.offset.sqlValue])
         }
         for extent in added { try write(extent, of: key.node) }
         node.allocatedBytes += added.reduce(0) { $0 + $1.length } - removed.reduce(0) { $0 + $1.length }
     }
 
     private func write(_ extent: LocalExtent, of number: InodeNumber) throws {
-        let source: [DatabaseValue] =
+        let source: [SQLValue] =
             switch extent.source {
             case .staging(let location, let epoch):
-                [.null, Int64(location.segment).databaseValue, location.position.databaseValue, epoch.databaseValue]
+                [.null, Int64(location.segment).sqlValue, location.position.sqlValue, epoch.sqlValue]
             case .block(let block, let offset):
-                [block.rawValue.databaseValue, .null, offset.databaseValue, 0.databaseValue]
+                [block.rawValue.sqlValue, .null, offset.sqlValue, 0.sqlValue]
             }
         try execute(
             """
             INSERT INTO content (node, start, length, block, segment, place, epoch) VALUES (?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (node, start) DO UPDATE SET length = excluded.length, block = excluded.block,
                 segment = excluded.segment, place = excluded.place, epoch = excluded.epoch
-            """, [number.sql.databaseValue, extent.offset.databaseValue, extent.length.databaseValue] + source)
+            """, [number.sqlValue, extent.offset.sqlValue, extent.length.sqlValue] + source)
     }
 
     private func mark(_ key: StretchKey) throws {
-        let row = [key.node.sql.databaseValue, key.index.databaseValue]
+        let row = [key.node.sqlValue, key.index.sqlValue]
         let isMarked = try queryOne("SELECT 1 FROM dirty_stretches WHERE node = ? AND stretch = ?", row) { _ in true }
         if isMarked != nil { return }
         let base = try stretch(key).filter { !$0.isStaging }
         try execute(
             "INSERT INTO dirty_stretches (node, stretch, base) VALUES (?, ?, ?)",
-            row + [base.isEmpty ? .null : ExtentsCodec.encode(base).sql])
+            row + [base.isEmpty ? .null : ExtentsCodec.encode(base).sqlValue])
     }
 
     private func markStretch(_ number: InodeNumber, at offset: Int64) throws {
@@ -213,14 +215,26 @@ extension LocalStore {
     }
 
     /// Frees everything that the node's content takes up.
-    func dropContent(of number: InodeNumber) throws {
+    func dropContent(of node: LocalNode) throws {
+        let number = node.number
+        guard node.kind == .file else { return }
+        try execute("DELETE FROM dirty_stretches WHERE node = ?", [number.sqlValue])
+        forgetStretches(of: node)
+        guard node.allocatedBytes > 0 else { return }
         let extents = try query(
             "SELECT start, length, block, segment, place, epoch FROM content WHERE node = ? AND block IS NULL",
-            [number.sql.databaseValue], Self.extent)
+            [number.sqlValue], Self.extent)
         for extent in extents { release(extent) }
         undo.append { [unowned self] in for extent in extents { retain(extent) } }
-        try execute("DELETE FROM content WHERE node = ?", [number.sql.databaseValue])
-        try execute("DELETE FROM dirty_stretches WHERE node = ?", [number.sql.databaseValue])
-        for key in stretches.keys where key.node == number { stretches[key] = nil }
+        try execute("DELETE FROM content WHERE node = ?", [number.sqlValue])
+    }
+
+    private func forgetStretches(of node: LocalNode) {
+        let last = ContentLimits.segmentIndex(of: max(0, node.size - 1))
+        if last < stretches.count {
+            for index in 0...last { stretches[StretchKey(node: node.number, index: index)] = nil }
+        } else {
+            stretches.removeAll(keepingCapacity: true)
+        }
     }
 }

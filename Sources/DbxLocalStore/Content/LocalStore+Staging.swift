@@ -1,12 +1,11 @@
 import DbxSystem
-import GRDB
 
 /// Where bytes of a write go: write them there, without the lock, then call `recordWrite`.
 package struct StagingRange: Hashable, Sendable {
     package var location: SegmentLocation
     package var length: Int64
     /// The bytes replace ones of this epoch that nothing else has seen: no extent changes.
-    package var isInPlace: Bool
+    let isInPlace: Bool
     let epoch: Int64
 }
 
@@ -23,12 +22,16 @@ struct StagingReservation {
 extension LocalStore {
     private static let largestReservation: Int64 = 8 << 20
 
-    /// Room for `length` bytes at `offset` of the file. Staging is copy-on-write: only bytes written in this epoch and
-    /// seen by no upload are replaced in place.
+    /// Room for `length` bytes at `offset` of the file, held until `recordWrite` or `abandon`. Staging is copy-on-write:
+    /// only bytes written in this epoch and seen by no upload are replaced in place.
     package func reserveStaging(
         _ number: InodeNumber, offset: Int64, length: Int64
     ) throws(StoreError) -> StagingRange {
-        if let range = try inPlace(number, offset: offset, length: length) { return range }
+        if let range = try inPlace(number, offset: offset, length: length) {
+            // Should the file let go of the bytes meanwhile, nobody else gets them before they have been written.
+            space.retain(range.location, length)
+            return range
+        }
         if var reservation = reservations[number], reservation.nextOffset == offset, reservation.remaining >= length {
             return StagingRange(
                 location: handOut(length, of: &reservation, to: number), length: length, isInPlace: false, epoch: epoch)
@@ -36,10 +39,13 @@ extension LocalStore {
         return try newReservation(number, offset: offset, length: length)
     }
 
-    /// Whether an epoch, an upload or a copy has come to see the bytes that an in-place range replaces, since it was
-    /// reserved. Such a range is not to be recorded: the snapshot has the old bytes or some of the new ones, and what
-    /// replaces it would undo the write. The caller writes again, to a range that it reserves anew.
-    package func isStale(_ range: StagingRange) -> Bool { range.isInPlace && range.epoch != epoch }
+    /// Whether an epoch, an upload or a copy has come to see the bytes that an in-place range replaces, or they have left
+    /// the file, since it was reserved. Such a range is not recorded: the snapshot has the old bytes or some of the new
+    /// ones, and what replaces it would undo the write.
+    func isStale(_ range: StagingRange, at offset: Int64, of number: InodeNumber) throws(StoreError) -> Bool {
+        guard range.isInPlace else { return false }
+        return try inPlace(number, offset: offset, length: range.length) != range
+    }
 
     private func inPlace(
         _ number: InodeNumber, offset: Int64, length: Int64
@@ -89,16 +95,14 @@ extension LocalStore {
         space.release(reservation.location, reservation.remaining)
     }
 
-    /// A handed-out range is held by its extent now.
+    /// A handed-out range is held by its extents now.
     func settleReservation(_ range: StagingRange) {
         space.release(range.location, range.length)
         undo.append { [unowned self] in space.retain(range.location, range.length) }
     }
 
-    /// The write failed before it was recorded.
-    package func abandon(_ range: StagingRange) {
-        if !range.isInPlace { space.release(range.location, range.length) }
-    }
+    /// The range is not recorded: its write failed, or is to be made again.
+    package func abandon(_ range: StagingRange) { space.release(range.location, range.length) }
 
     func retain(_ extent: LocalExtent) {
         guard case .staging(let location, _) = extent.source else { return }
@@ -117,7 +121,7 @@ extension LocalStore {
 
     // MARK: Allocation
 
-    /// Contiguous room. Staging evicts cached blocks where it must; the cache never displaces staging.
+    /// Contiguous room. Where there is none cached blocks give way, never staging; their room comes with the next epoch.
     func allocate(_ length: Int64, forStaging: Bool) throws(StoreError) -> SegmentLocation {
         if forStaging, stagingBytes + length > configuration.stagingLimitBytes { throw .noSpace }
         if let location = space.allocate(length) { return location }
@@ -125,6 +129,7 @@ extension LocalStore {
             try growSegments()
             if let location = space.allocate(length) { return location }
         }
+        try evict(length)
         throw .noSpace
     }
 
@@ -145,7 +150,7 @@ extension LocalStore {
             throw Self.storeError(error)
         }
         try transaction {
-            try execute("INSERT INTO segments (number) VALUES (?)", [Int64(number).databaseValue])
+            try execute("INSERT INTO segments (number) VALUES (?)", [Int64(number).sqlValue])
         }
         space.addSegment(number)
     }

@@ -1,5 +1,4 @@
 import DbxSystem
-import GRDB
 import Synchronization
 
 /// One step towards the disk (docs/DURABILITY.md): `beginEpoch` under the lock; `fdatasync` of its segments without
@@ -34,9 +33,10 @@ extension LocalStore {
         try transaction {
             try execute(
                 "INSERT INTO epochs (number, boot) VALUES (?, ?)",
-                [ticket.number.databaseValue, (Paths.bootID() ?? []).sql])
-            try execute("DELETE FROM epochs WHERE number < ?", [(ticket.number - 8).databaseValue])
+                [ticket.number.sqlValue, (Paths.bootID() ?? []).sqlValue])
+            try execute("DELETE FROM epochs WHERE number < ?", [(ticket.number - 8).sqlValue])
         }
+        try database.commit()
     }
 
     /// The epoch is on the disk: what was freed before it may be used again.
@@ -62,6 +62,8 @@ extension LocalStore {
         }
     }
 
-    /// Whether an epoch would make anything durable that is not.
-    package var hasUnsyncedChanges: Bool { !unsyncedSegments.isEmpty || change != lastEpochChange }
+    /// Whether an epoch would make anything durable that is not, or give freed room back.
+    package var hasUnsyncedChanges: Bool {
+        !unsyncedSegments.isEmpty || change != lastEpochChange || space.freedCount > 0 || database.hasUncommitted
+    }
 }

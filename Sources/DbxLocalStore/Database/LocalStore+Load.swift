@@ -1,13 +1,15 @@
 package import DbxModel
 import DbxSystem
 import Foundation
-import GRDB
 
 /// What is built in memory when a store is opened.
 extension LocalStore {
     func load() throws(StoreError) {
         do {
-            epoch = try maximum("SELECT max(number) FROM epochs") + 1
+            // Beyond every epoch that bytes may bear which something has seen: they are never written in place again.
+            epoch = try 1 + maximum(
+                "SELECT max(number) FROM epochs", "SELECT max(epoch) FROM content WHERE block IS NULL",
+                "SELECT max(epoch) FROM commits")
             change = try maximum("SELECT max(change) FROM nodes", "SELECT max(change) FROM entries")
             nextCookie = try maximum("SELECT max(cookie) FROM entries") + 1
             try loadSpace()

@@ -11,7 +11,8 @@ enum Schema {
     /// `nodes.flags`: bits of `NodeFlags`. `entries.child` NULL: removed here, the server does not know yet.
     /// `content` holds byte-granular extents of the local content: staging where `block` is NULL, then `place` is a
     /// position in `segment`; else an offset in the block. No extent crosses a 64 MiB border. `dirty_stretches.base` is the
-    /// agreed content of a stretch that was changed here; NULL: nothing was agreed.
+    /// agreed content of a stretch that was changed here; NULL: nothing was agreed. `commits.epoch`: epochs of the contents
+    /// that the commit sends are below it.
     private static let version1 = """
         CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 
@@ -66,6 +67,6 @@ enum Schema {
 
         CREATE TABLE staged_pages (number INTEGER PRIMARY KEY, body BLOB NOT NULL);
         CREATE TABLE deferred (id BLOB PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
-        CREATE TABLE commits (id BLOB PRIMARY KEY, body BLOB NOT NULL, covered BLOB NOT NULL) WITHOUT ROWID;
+        CREATE TABLE commits (id BLOB PRIMARY KEY, body BLOB NOT NULL, covered BLOB NOT NULL, epoch INTEGER NOT NULL) WITHOUT ROWID;
         """
 }

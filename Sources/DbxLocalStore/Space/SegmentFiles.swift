@@ -9,6 +9,8 @@ package final class SegmentFiles: Sendable {
 
     private let directory: String
     private let files = Mutex<[Int32: OpenFile]>([:])
+    /// Whether a segment was made whose name may not be on the disk yet.
+    private let hasNewNames = Atomic(false)
 
     init(directory: String) throws(Errno) {
         self.directory = directory
@@ -30,6 +32,18 @@ package final class SegmentFiles: Sendable {
             try file.setSize(Self.segmentBytes)
         }
         files.withLock { $0[segment] = file }
+        hasNewNames.store(true, ordering: .releasing)
+    }
+
+    /// Waits until the names of all segments are on the disk.
+    package func syncNames() throws(Errno) {
+        guard hasNewNames.exchange(false, ordering: .acquiringAndReleasing) else { return }
+        do {
+            try Paths.syncDirectory(directory)
+        } catch {
+            hasNewNames.store(true, ordering: .releasing)
+            throw error
+        }
     }
 
     func remove(_ segment: Int32) throws(Errno) {

@@ -5,11 +5,11 @@ struct SpaceMap {
     static let pageBytes: Int64 = 4_096
     private static let pagesPerSegment = Int(SegmentFiles.segmentBytes / pageBytes)
     /// The count of a page that waits for its epoch.
-    private static let pending = UInt16.max
+    private static let pending = UInt32.max
 
     /// A class, so that a change costs one look-up whatever the number of pages.
     private final class Segment {
-        var pages = [UInt16](repeating: 0, count: SpaceMap.pagesPerSegment)
+        var pages = [UInt32](repeating: 0, count: SpaceMap.pagesPerSegment)
         var freePages = SpaceMap.pagesPerSegment
         /// Where the next search begins.
         var cursor = 0
@@ -62,7 +62,7 @@ struct SpaceMap {
         return start
     }
 
-    private static func search(_ pages: [UInt16], from first: Int, needed: Int) -> Int? {
+    private static func search(_ pages: [UInt32], from first: Int, needed: Int) -> Int? {
         var run = 0
         var index = first
         while index < pages.count {
@@ -109,6 +109,16 @@ struct SpaceMap {
     mutating func takeFreed() -> [(segment: Int32, page: Int)] {
         defer { freed = [] }
         return freed
+    }
+
+    /// How many pages wait to be taken.
+    var freedCount: Int { freed.count }
+
+    /// Pages that were freed since there were `count` of them, and have been taken back, were never freed.
+    mutating func forgetRevived(after count: Int) {
+        guard freed.count > count else { return }
+        let pending = freed[count...].filter { segments[$0.segment]?.pages[$0.page] == Self.pending }
+        freed.replaceSubrange(count..., with: pending)
     }
 
     mutating func giveBack(_ pages: [(segment: Int32, page: Int)]) { freed += pages }

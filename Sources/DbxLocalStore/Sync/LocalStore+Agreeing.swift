@@ -1,5 +1,4 @@
 package import DbxModel
-import GRDB
 
 /// What the server said becomes the agreed state. Called inside `transaction` by the code that decides.
 extension LocalStore {
@@ -42,7 +41,7 @@ extension LocalStore {
         let used = try query(
             "SELECT DISTINCT start / ? FROM content WHERE node = ? AND start + length > ?",
             [
-                ContentLimits.segmentBytes.databaseValue, node.number.sql.databaseValue, size.databaseValue,
+                ContentLimits.segmentBytes.sqlValue, node.number.sqlValue, size.sqlValue,
             ]
         ) { StretchKey(node: node.number, index: $0[0]) }
         for key in used {
@@ -70,7 +69,7 @@ extension LocalStore {
     private func subdirectories(of number: InodeNumber) throws -> Int64 {
         try queryOne(
             "SELECT count(*) FROM entries JOIN nodes ON nodes.number = entries.child WHERE parent = ? AND kind = ?",
-            [number.sql.databaseValue, (NodeKind.allCases.firstIndex(of: .directory) ?? 0).databaseValue]
+            [number.sqlValue, (NodeKind.allCases.firstIndex(of: .directory) ?? 0).sqlValue]
         ) { $0[0] as Int64 } ?? 0
     }
 
@@ -99,7 +98,7 @@ extension LocalStore {
             guard let directory = try node(parent) else { return }
             let child = try id.flatMap { try node($0) }
             let before = try lookup(directory.number, name)
-            let key = [directory.number.sql.databaseValue, name.bytes.sql]
+            let key = [directory.number.sqlValue, name.bytes.sqlValue]
             if let child {
                 try execute(
                     """
@@ -109,7 +108,7 @@ extension LocalStore {
                         base_node = NULL, dirty = 0
                     """,
                     key + [
-                        child.number.sql.databaseValue, nextCookieValue().databaseValue, seq.value.databaseValue,
+                        child.number.sqlValue, nextCookieValue().sqlValue, seq.value.sqlValue,
                     ])
             } else {
                 try execute("DELETE FROM entries WHERE parent = ? AND name = ?", key)
@@ -163,8 +162,8 @@ extension LocalStore {
                     change = CASE WHEN dirty = 1 THEN change ELSE excluded.change END
                 """,
                 [
-                    directory.number.sql.databaseValue, name.bytes.sql, nextCookieValue().databaseValue,
-                    base.value.databaseValue, baseNode?.bytes.sql ?? .null, nextChange().databaseValue,
+                    directory.number.sqlValue, name.bytes.sqlValue, nextCookieValue().sqlValue,
+                    base.value.sqlValue, baseNode?.bytes.sqlValue ?? .null, nextChange().sqlValue,
                 ])
         }
     }
@@ -195,14 +194,14 @@ extension LocalStore {
     }
 
     private func forgetDirtyStretches(of number: InodeNumber) throws {
-        try execute("DELETE FROM dirty_stretches WHERE node = ?", [number.sql.databaseValue])
+        try execute("DELETE FROM dirty_stretches WHERE node = ?", [number.sqlValue])
     }
 
     /// The name is as it was sent unless it changed since; then it stays dirty.
     package func clearDirty(entryIn parent: NodeID, name: Name, ifChange change: Int64) throws(StoreError) {
         try transaction {
             guard let directory = try node(parent) else { return }
-            let key = [directory.number.sql.databaseValue, name.bytes.sql, change.databaseValue]
+            let key = [directory.number.sqlValue, name.bytes.sqlValue, change.sqlValue]
             try execute("DELETE FROM entries WHERE parent = ? AND name = ? AND change = ? AND child IS NULL", key)
             try execute(
                 "UPDATE entries SET dirty = 0, base_node = NULL WHERE parent = ? AND name = ? AND change = ?", key)
@@ -222,7 +221,7 @@ extension LocalStore {
     package func removeNode(_ id: NodeID) throws(StoreError) {
         try transaction {
             guard let node = try node(id) else { return }
-            try execute("DELETE FROM entries WHERE parent = ?", [node.number.sql.databaseValue])
+            try execute("DELETE FROM entries WHERE parent = ?", [node.number.sqlValue])
             try drop(node)
         }
     }
@@ -252,12 +251,12 @@ extension LocalStore {
     private func keepOldIdentity(_ old: NodeID, _ number: InodeNumber) throws {
         try execute(
             "UPDATE entries SET base_node = ?, dirty = 1, change = ? WHERE child = ? AND dirty = 0",
-            [old.bytes.sql, nextChange().databaseValue, number.sql.databaseValue])
+            [old.bytes.sqlValue, nextChange().sqlValue, number.sqlValue])
     }
 
     private func markAllStretches(_ node: LocalNode) throws {
         try execute(
             "INSERT INTO dirty_stretches (node, stretch) SELECT DISTINCT node, start / ? FROM content WHERE node = ? ON CONFLICT DO NOTHING",
-            [ContentLimits.segmentBytes.databaseValue, node.number.sql.databaseValue])
+            [ContentLimits.segmentBytes.sqlValue, node.number.sqlValue])
     }
 }

@@ -1,5 +1,4 @@
 package import DbxModel
-import GRDB
 
 extension LocalStore {
     /// The number of the last local change.
@@ -14,7 +13,7 @@ extension LocalStore {
                 SELECT EXISTS (SELECT 1 FROM nodes WHERE flags & 3 != 0 AND flags & 16 = 0 AND dirty_since <= ?)
                     OR EXISTS (SELECT 1 FROM entries WHERE dirty = 1 AND change <= ?)
                     OR EXISTS (SELECT 1 FROM commits)
-                """, [moment.nanoseconds.databaseValue, change.databaseValue]
+                """, [moment.nanoseconds.sqlValue, change.sqlValue]
             ) { $0[0] as Bool } ?? false
         } catch {
             throw Self.storeError(error)

@@ -1,5 +1,4 @@
 package import DbxModel
-import GRDB
 
 /// What waits here for the server.
 package struct PendingSummary: Hashable, Sendable {
@@ -20,7 +19,7 @@ extension LocalStore {
         LEFT JOIN nodes AS children ON children.number = entries.child
         """
 
-    private func entries(_ condition: String, _ values: [DatabaseValue]) throws(StoreError) -> [LocalEntry] {
+    private func entries(_ condition: String, _ values: [SQLValue]) throws(StoreError) -> [LocalEntry] {
         do {
             return try query("SELECT \(Self.entryColumns) \(Self.entrySource) WHERE \(condition)", values) { row in
                 guard let parentID = NodeID(bytes: row.bytes(1)), let name = Name(row.bytes(2)) else {
@@ -43,31 +42,31 @@ extension LocalStore {
     package func entry(parent: NodeID, name: Name) throws(StoreError) -> LocalEntry? {
         guard let directory = try node(parent) else { return nil }
         return try entries(
-            "entries.parent = ? AND entries.name = ?", [directory.number.sql.databaseValue, name.bytes.sql]
+            "entries.parent = ? AND entries.name = ?", [directory.number.sqlValue, name.bytes.sqlValue]
         ).first
     }
 
     /// Names that lead to the node here, clean and dirty.
     package func entries(of number: InodeNumber) throws(StoreError) -> [LocalEntry] {
-        try entries("entries.child = ? ORDER BY entries.parent, entries.name", [number.sql.databaseValue])
+        try entries("entries.child = ? ORDER BY entries.parent, entries.name", [number.sqlValue])
     }
 
     /// In the order of their last change.
     package func dirtyEntries(limit: Int, afterChange change: Int64) throws(StoreError) -> [LocalEntry] {
         try entries(
             "entries.dirty = 1 AND entries.change > ? ORDER BY entries.change LIMIT ?",
-            [change.databaseValue, Int64(clamping: limit).databaseValue])
+            [change.sqlValue, Int64(clamping: limit).sqlValue])
     }
 
     package func dirtyEntries(under directory: InodeNumber) throws(StoreError) -> [LocalEntry] {
         try entries(
-            "entries.parent = ? AND entries.dirty = 1 ORDER BY entries.name", [directory.sql.databaseValue])
+            "entries.parent = ? AND entries.dirty = 1 ORDER BY entries.name", [directory.sqlValue])
     }
 
     /// Dirty names under which the server has the node.
     package func dirtyEntries(baseNode id: NodeID) throws(StoreError) -> [LocalEntry] {
         try entries(
-            "entries.dirty = 1 AND entries.base_node = ? ORDER BY entries.parent, entries.name", [id.bytes.sql])
+            "entries.dirty = 1 AND entries.base_node = ? ORDER BY entries.parent, entries.name", [id.bytes.sqlValue])
     }
 
     /// In the order of their last change.
@@ -75,7 +74,7 @@ extension LocalStore {
         do {
             return try nodes(
                 where: "flags & 3 != 0 AND change > ? ORDER BY change LIMIT ?",
-                [change.databaseValue, Int64(clamping: limit).databaseValue])
+                [change.sqlValue, Int64(clamping: limit).sqlValue])
         } catch {
             throw Self.storeError(error)
         }
@@ -98,7 +97,7 @@ extension LocalStore {
     // MARK: Pages, deferred rows, commits
 
     package func stagePage(_ body: [UInt8]) throws(StoreError) {
-        try transaction { try execute("INSERT INTO staged_pages (body) VALUES (?)", [body.sql]) }
+        try transaction { try execute("INSERT INTO staged_pages (body) VALUES (?)", [body.sqlValue]) }
     }
 
     /// The staged pages in the order in which they came.
@@ -107,7 +106,7 @@ extension LocalStore {
             let numbers = try query("SELECT number FROM staged_pages ORDER BY number", [], { $0[0] as Int64 })
             for number in numbers {
                 let page = try queryOne(
-                    "SELECT body FROM staged_pages WHERE number = ?", [number.databaseValue]
+                    "SELECT body FROM staged_pages WHERE number = ?", [number.sqlValue]
                 ) { $0.bytes(0) }
                 if let page { try body(page) }
             }
@@ -124,13 +123,13 @@ extension LocalStore {
         try transaction {
             try execute(
                 "INSERT INTO deferred (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body",
-                [id.bytes.sql, body.sql])
+                [id.bytes.sqlValue, body.sqlValue])
         }
     }
 
     package func deferred(_ id: NodeID) throws(StoreError) -> [UInt8]? {
         do {
-            return try queryOne("SELECT body FROM deferred WHERE id = ?", [id.bytes.sql]) { $0.bytes(0) }
+            return try queryOne("SELECT body FROM deferred WHERE id = ?", [id.bytes.sqlValue]) { $0.bytes(0) }
         } catch {
             throw Self.storeError(error)
         }
@@ -145,7 +144,7 @@ extension LocalStore {
     }
 
     package func removeDeferred(_ id: NodeID) throws(StoreError) {
-        try transaction { try execute("DELETE FROM deferred WHERE id = ?", [id.bytes.sql]) }
+        try transaction { try execute("DELETE FROM deferred WHERE id = ?", [id.bytes.sqlValue]) }
     }
 
     /// A commit that is about to be sent: its body is resent unchanged until it is answered.
@@ -165,8 +164,8 @@ extension LocalStore {
     package func saveCommit(_ commit: InFlightCommit) throws(StoreError) {
         try transaction {
             try execute(
-                "INSERT INTO commits (id, body, covered) VALUES (?, ?, ?)",
-                [commit.id.bytes.sql, commit.body.sql, commit.covered.sql])
+                "INSERT INTO commits (id, body, covered, epoch) VALUES (?, ?, ?, ?)",
+                [commit.id.bytes.sqlValue, commit.body.sqlValue, commit.covered.sqlValue, epoch.sqlValue])
         }
     }
 
@@ -182,6 +181,6 @@ extension LocalStore {
     }
 
     package func removeCommit(_ id: CommitID) throws(StoreError) {
-        try transaction { try execute("DELETE FROM commits WHERE id = ?", [id.bytes.sql]) }
+        try transaction { try execute("DELETE FROM commits WHERE id = ?", [id.bytes.sqlValue]) }
     }
 }

@@ -1,5 +1,4 @@
 package import DbxModel
-import GRDB
 
 extension LocalStore {
     /// The file's content now; nil where there is none to upload any more.
@@ -7,22 +6,22 @@ extension LocalStore {
         do {
             guard let node = try node(number), node.kind == .file, node.contentDirty, !node.isOrphan else { return nil }
             let indices = try query(
-                "SELECT stretch FROM dirty_stretches WHERE node = ? ORDER BY stretch", [number.sql.databaseValue]
+                "SELECT stretch FROM dirty_stretches WHERE node = ? ORDER BY stretch", [number.sqlValue]
             ) { $0[0] as Int64 }
             let extents = try indices.flatMap { try stretch(StretchKey(node: number, index: $0)) }
             for extent in extents { pin(extent) }
-            sealEpoch()
+            defer { sealEpoch() }
             return UploadSnapshot(
                 number: number, id: node.id, contentChange: node.contentChange, size: node.size,
                 contentBase: node.contentSeq,
                 mtime: node.attributes.mtime, ctime: node.attributes.ctime, dirtyStretches: indices,
-                extents: extents, isNewStream: extents.allSatisfy(\.isStaging))
+                extents: extents, epoch: epoch, isNewStream: extents.allSatisfy(\.isStaging))
         } catch {
             throw Self.storeError(error)
         }
     }
 
-    /// The upload of a snapshot was given up or has been committed: its bytes may go.
+    /// The bytes of a snapshot have been uploaded, or need not be: they may go. Called once.
     package func endUpload(_ snapshot: UploadSnapshot) {
         for extent in snapshot.extents { unpin(extent) }
     }
@@ -61,11 +60,13 @@ extension LocalStore {
         }
     }
 
-    /// Ranges whose bytes are still those of the snapshot.
+    /// Ranges whose bytes are still those of the snapshot: at the same place and not written later. The place alone says
+    /// nothing, since it may have been freed and have been given to newer bytes of the same range.
     private func stillStanding(_ snapshot: UploadSnapshot, in key: StretchKey) throws -> [Range<Int64>] {
         let before = snapshot.extents.slice(key.range).filter(\.isStaging)
         return try stretch(key).filter(\.isStaging).flatMap { extent -> [Range<Int64>] in
-            before.slice(extent.range).filter { $0.hasSameBytes(as: extent.clipped(to: $0.range)) }.map(\.range)
+            guard case .staging(_, let epoch) = extent.source, epoch <= snapshot.epoch else { return [] }
+            return before.slice(extent.range).filter { $0.hasSameBytes(as: extent.clipped(to: $0.range)) }.map(\.range)
         }
     }
 
@@ -73,13 +74,13 @@ extension LocalStore {
     private func settleStretch(
         _ key: StretchKey, node: LocalNode, snapshot: UploadSnapshot, agreed: [LocalExtent]
     ) throws {
-        let row = [key.node.sql.databaseValue, key.index.databaseValue]
+        let row = [key.node.sqlValue, key.index.sqlValue]
         if node.contentChange == snapshot.contentChange {
             try execute("DELETE FROM dirty_stretches WHERE node = ? AND stretch = ?", row)
         } else {
             try execute(
                 "UPDATE dirty_stretches SET base = ?3 WHERE node = ?1 AND stretch = ?2",
-                row + [agreed.isEmpty ? .null : ExtentsCodec.encode(agreed).sql])
+                row + [agreed.isEmpty ? .null : ExtentsCodec.encode(agreed).sqlValue])
         }
     }
 
@@ -87,12 +88,12 @@ extension LocalStore {
     package func agreedContent(_ number: InodeNumber) throws(StoreError) -> [LocalExtent] {
         do {
             let changed = try query(
-                "SELECT stretch, base FROM dirty_stretches WHERE node = ?", [number.sql.databaseValue]
+                "SELECT stretch, base FROM dirty_stretches WHERE node = ?", [number.sqlValue]
             ) { row -> (Int64, [UInt8]?) in (row[0], row.bytesIfPresent(1)) }
             let bases = Dictionary(uniqueKeysWithValues: changed)
             let clean = try query(
                 "SELECT start, length, block, segment, place, epoch FROM content WHERE node = ? ORDER BY start",
-                [number.sql.databaseValue], Self.extent
+                [number.sqlValue], Self.extent
             ).filter { bases[ContentLimits.segmentIndex(of: $0.offset)] == nil && !$0.isStaging }
             let restored = try bases.values.compactMap(\.self).flatMap(ExtentsCodec.decode)
             return (clean + restored).sorted { $0.offset < $1.offset }
@@ -105,7 +106,7 @@ extension LocalStore {
     /// stay: should the server's node have changed meanwhile, it comes back.
     func revertContent(of node: LocalNode) throws {
         let agreed = try agreedContent(node.number)
-        try dropContent(of: node.number)
+        try dropContent(of: node)
         var reverted = node
         reverted.contentDirty = false
         reverted.allocatedBytes = 0

@@ -1,7 +1,6 @@
 package import DbxModel
 
-/// A file's content at one moment, for its upload. The staging bytes that it names stay as they are until
-/// `replaceUploaded` or `endUpload`.
+/// A file's content at one moment, for its upload. The staging bytes that it names stay as they are until `endUpload`.
 package struct UploadSnapshot: Hashable, Sendable, Codable {
     package var number: InodeNumber
     package var id: NodeID
@@ -15,6 +14,8 @@ package struct UploadSnapshot: Hashable, Sendable, Codable {
     package var dirtyStretches: [Int64]
     /// Everything in those stretches, in order, staging and blocks.
     package var extents: [LocalExtent]
+    /// The epoch that the snapshot ended: what was written later has a greater one.
+    package var epoch: Int64
     /// No block of it is on the server: the content is cut as one stream.
     package var isNewStream: Bool
 }

@@ -11,5 +11,5 @@ package struct InodeNumber: RawRepresentable, Hashable, Comparable, Sendable, Co
     package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
 
     init(_ value: Int64) { rawValue = UInt64(bitPattern: value) }
-    var sql: Int64 { Int64(bitPattern: rawValue) }
+    var sqlValue: SQLValue { .integer(Int64(bitPattern: rawValue)) }
 }

@@ -1,5 +1,4 @@
 package import DbxModel
-import GRDB
 
 /// Bits of `nodes.flags`.
 struct NodeFlags: OptionSet {
@@ -23,7 +22,7 @@ extension LocalStore {
         if let node = nodes[number] { return node }
         do {
             let node = try queryOne(
-                "SELECT \(Self.columns) FROM nodes WHERE number = ?", [number.sql.databaseValue], Self.node)
+                "SELECT \(Self.columns) FROM nodes WHERE number = ?", [number.sqlValue], Self.node)
             if let node { remember(node) }
             return node
         } catch {
@@ -33,14 +32,14 @@ extension LocalStore {
 
     package func node(_ id: NodeID) throws(StoreError) -> LocalNode? {
         do {
-            let number = try queryOne("SELECT number FROM nodes WHERE id = ?", [id.bytes.sql]) { InodeNumber($0[0]) }
+            let number = try queryOne("SELECT number FROM nodes WHERE id = ?", [id.bytes.sqlValue]) { InodeNumber($0[0]) }
             return try number.flatMap(node)
         } catch {
             throw Self.storeError(error)
         }
     }
 
-    func nodes(where condition: String, _ values: [DatabaseValue]) throws -> [LocalNode] {
+    func nodes(where condition: String, _ values: [SQLValue]) throws -> [LocalNode] {
         try query("SELECT \(Self.columns) FROM nodes WHERE \(condition)", values, Self.node)
     }
 
@@ -57,7 +56,7 @@ extension LocalStore {
 
     // MARK: Rows
 
-    private static func node(_ row: Row) throws -> LocalNode {
+    private static func node(_ row: SQLRow) throws -> LocalNode {
         let kind: Int = row[2]
         guard let id = NodeID(bytes: row.bytes(1)), Self.kinds.indices.contains(kind) else {
             throw StoreError.corrupt("a node's row")
@@ -95,24 +94,24 @@ extension LocalStore {
         return flags
     }
 
-    private static func values(of node: LocalNode) -> [DatabaseValue] {
+    private static func values(of node: LocalNode) -> [SQLValue] {
         let attributes = node.attributes
         let extended = attributes.extendedAttributes
         return [
-            node.number.sql.databaseValue, node.id.bytes.sql, (kinds.firstIndex(of: node.kind) ?? 0).databaseValue,
-            Int64(attributes.mode).databaseValue,
-            attributes.uid.map { Int64($0).databaseValue } ?? .null,
-            attributes.gid.map { Int64($0).databaseValue } ?? .null,
-            Int64(bitPattern: attributes.rdev).databaseValue,
-            attributes.mtime.nanoseconds.databaseValue, attributes.ctime.nanoseconds.databaseValue,
-            attributes.birthTime.nanoseconds.databaseValue, node.accessTime.nanoseconds.databaseValue,
-            extended.isEmpty ? .null : AttributesCodec.encode(extended).sql, node.target?.sql ?? .null,
-            node.links.databaseValue, node.size.databaseValue, node.allocatedBytes.databaseValue,
-            node.seq.value.databaseValue, node.attributesSeq.value.databaseValue, node.contentSeq.value.databaseValue,
-            flags(of: node).rawValue.databaseValue,
-            node.baseAttributes.map { AttributesCodec.encode($0).sql } ?? .null, node.change.databaseValue,
-            node.dirtySince.map { $0.nanoseconds.databaseValue } ?? .null,
-            node.contentChangedAt.nanoseconds.databaseValue, node.contentChange.databaseValue,
+            node.number.sqlValue, node.id.bytes.sqlValue, (kinds.firstIndex(of: node.kind) ?? 0).sqlValue,
+            Int64(attributes.mode).sqlValue,
+            attributes.uid.map { Int64($0).sqlValue } ?? .null,
+            attributes.gid.map { Int64($0).sqlValue } ?? .null,
+            Int64(bitPattern: attributes.rdev).sqlValue,
+            attributes.mtime.nanoseconds.sqlValue, attributes.ctime.nanoseconds.sqlValue,
+            attributes.birthTime.nanoseconds.sqlValue, node.accessTime.nanoseconds.sqlValue,
+            extended.isEmpty ? .null : AttributesCodec.encode(extended).sqlValue, node.target?.sqlValue ?? .null,
+            node.links.sqlValue, node.size.sqlValue, node.allocatedBytes.sqlValue,
+            node.seq.value.sqlValue, node.attributesSeq.value.sqlValue, node.contentSeq.value.sqlValue,
+            flags(of: node).rawValue.sqlValue,
+            node.baseAttributes.map { AttributesCodec.encode($0).sqlValue } ?? .null, node.change.sqlValue,
+            node.dirtySince.map { $0.nanoseconds.sqlValue } ?? .null,
+            node.contentChangedAt.nanoseconds.sqlValue, node.contentChange.sqlValue,
         ]
     }
 
@@ -140,8 +139,8 @@ extension LocalStore {
 
     /// Drops the row with all that belongs to it. Entries are the caller's affair.
     func drop(_ node: LocalNode) throws {
-        try dropContent(of: node.number)
-        try execute("DELETE FROM nodes WHERE number = ?", [node.number.sql.databaseValue])
+        try dropContent(of: node)
+        try execute("DELETE FROM nodes WHERE number = ?", [node.number.sqlValue])
         nodes[node.number] = nil
     }
 

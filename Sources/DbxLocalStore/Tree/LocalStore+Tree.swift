@@ -1,5 +1,4 @@
 package import DbxModel
-import GRDB
 
 /// Tree operations of the file system. POSIX checks are the caller's; these keep the rows consistent.
 extension LocalStore {
@@ -9,7 +8,7 @@ extension LocalStore {
             if let known = names[key] { return try known.flatMap(node) }
             let number = try queryOne(
                 "SELECT child FROM entries WHERE parent = ? AND name = ? AND child IS NOT NULL",
-                [parent.sql.databaseValue, name.bytes.sql]
+                [parent.sqlValue, name.bytes.sqlValue]
             ) { InodeNumber($0[0]) }
             remember(key, number)
             return try number.flatMap(node)
@@ -33,7 +32,7 @@ extension LocalStore {
                 SELECT entries.cookie, entries.name, entries.child, nodes.kind FROM entries
                 JOIN nodes ON nodes.number = entries.child
                 WHERE entries.parent = ? AND entries.cookie > ? ORDER BY entries.cookie LIMIT ?
-                """, [directory.sql.databaseValue, cookie.databaseValue, Int64(clamping: limit).databaseValue]
+                """, [directory.sqlValue, cookie.sqlValue, Int64(clamping: limit).sqlValue]
             ) { row -> (Int64, [UInt8], Int64, Int) in (row[0], row.bytes(1), row[2], row[3]) }
             return try rows.map { cookie, bytes, number, kind in
                 guard let name = Name(bytes), NodeKind.allCases.indices.contains(kind) else {
@@ -51,7 +50,7 @@ extension LocalStore {
         do {
             return try queryOne(
                 "SELECT 1 FROM entries WHERE parent = ? AND child IS NOT NULL LIMIT 1",
-                [directory.sql.databaseValue]
+                [directory.sqlValue]
             ) { _ in true } == nil
         } catch {
             throw Self.storeError(error)
@@ -62,7 +61,7 @@ extension LocalStore {
     package func parent(of directory: InodeNumber) throws(StoreError) -> InodeNumber? {
         do {
             return try queryOne(
-                "SELECT parent FROM entries WHERE child = ? LIMIT 1", [directory.sql.databaseValue]
+                "SELECT parent FROM entries WHERE child = ? LIMIT 1", [directory.sqlValue]
             ) { InodeNumber($0[0]) }
         } catch {
             throw Self.storeError(error)
@@ -220,9 +219,9 @@ extension LocalStore {
     /// Whether entries that wait for their commit speak of the node, or lie in it.
     func isStillNeeded(_ node: LocalNode) throws -> Bool {
         try queryOne(
-            "SELECT 1 FROM entries WHERE dirty = 1 AND base_node = ? LIMIT 1", [node.id.bytes.sql]
+            "SELECT 1 FROM entries WHERE dirty = 1 AND base_node = ? LIMIT 1", [node.id.bytes.sqlValue]
         ) { _ in true } != nil
-            || queryOne("SELECT 1 FROM entries WHERE parent = ? LIMIT 1", [node.number.sql.databaseValue]) { _ in true }
+            || queryOne("SELECT 1 FROM entries WHERE parent = ? LIMIT 1", [node.number.sqlValue]) { _ in true }
                 != nil
     }
 
@@ -230,12 +229,12 @@ extension LocalStore {
 
     /// Sets the local state of a name and marks it dirty; a row that is as the server has it is clean again.
     func setEntry(_ parent: InodeNumber, _ name: Name, child: InodeNumber?) throws {
-        let key = [parent.sql.databaseValue, name.bytes.sql]
+        let key = [parent.sqlValue, name.bytes.sqlValue]
         if child == nil {
             // What the server does not have leaves no trace.
             try execute("DELETE FROM entries WHERE parent = ? AND name = ? AND base_node IS NULL AND dirty = 1", key)
         }
-        let childValue = child.map { $0.sql.databaseValue } ?? .null
+        let childValue = child.map { $0.sqlValue } ?? .null
         if child != nil {
             try execute(
                 """
@@ -244,14 +243,14 @@ extension LocalStore {
                 ON CONFLICT (parent, name) DO UPDATE SET base_node = CASE WHEN dirty = 1 THEN base_node ELSE
                     (SELECT id FROM nodes WHERE number = entries.child) END,
                     child = excluded.child, dirty = 1, change = excluded.change
-                """, key + [childValue, takeCookie().databaseValue, nextChange().databaseValue])
+                """, key + [childValue, takeCookie().sqlValue, nextChange().sqlValue])
         } else {
             try execute(
                 """
                 UPDATE entries SET base_node = CASE WHEN dirty = 1 THEN base_node ELSE
                     (SELECT id FROM nodes WHERE number = entries.child) END, child = NULL, dirty = 1, change = ?3
                 WHERE parent = ?1 AND name = ?2
-                """, key + [nextChange().databaseValue])
+                """, key + [nextChange().sqlValue])
         }
         remember(NameKey(parent: parent, name: name), child)
     }
@@ -266,13 +265,21 @@ extension LocalStore {
     /// An entry of the directory changed: its times follow, unless the change came from the server.
     func touchDirectory(_ number: InodeNumber, linkChange: Int64, now: Timestamp?) throws {
         var directory = try existing(number)
+        let wasExplicit = directory.mtimeIsExplicit
         directory.links += linkChange
         if let now {
             directory.attributes.mtime = now
             directory.attributes.ctime = now
             directory.mtimeIsExplicit = false
         }
-        try save(directory)
+        if wasExplicit, now != nil { return try save(directory) }
+        try execute(
+            "UPDATE nodes SET links = ?, mtime = ?, ctime = ? WHERE number = ?",
+            [
+                directory.links.sqlValue, directory.attributes.mtime.nanoseconds.sqlValue,
+                directory.attributes.ctime.nanoseconds.sqlValue, number.sqlValue,
+            ])
+        remember(directory)
     }
 
     package func setAttributes(

@@ -1,0 +1,159 @@
+import DbxLocalStore
+import DbxModel
+import DbxSystem
+import DbxTestKit
+import Foundation
+import Testing
+
+@Suite("A local store whose process was killed or whose operations failed")
+struct RecoveryTests {
+    struct Refused: Error {}
+
+    @Test("has exactly the operations that ended, in any mix of failed ones, commits and kills", arguments: testSeeds(8))
+    func failedOperations(seed: UInt64) throws {
+        let entropy = SeededEntropy(seed: seed)
+        let fixture = try StoreFixture()
+        var names: Set<String> = []
+        for step in 0..<300 {
+            let name = "f\(entropy.number(below: 40))"
+            switch entropy.number(below: 10) {
+            case 0...3 where !names.contains(name):
+                _ = try fixture.file(name)
+                names.insert(name)
+            case 4...5 where names.contains(name):
+                try fixture.store.unlink(.root, Name(name)!, now: fixture.now)
+                names.remove(name)
+            case 6:
+                #expect(throws: StoreError.self) {
+                    try fixture.store.transaction {
+                        for other in names.sorted().prefix(3) {
+                            try fixture.store.unlink(.root, Name(other)!, now: fixture.now)
+                        }
+                        _ = try fixture.file("never")
+                        throw Refused()
+                    }
+                }
+            case 7: try fixture.epoch()
+            case 8: if entropy.chance(30) { try fixture.reopen() }
+            default: break
+            }
+            let listed = try fixture.store.list(.root, after: 0, limit: .max).map(\.name.display)
+            try #require(Set(listed) == names && listed.count == names.count, "seed \(seed), step \(step)")
+        }
+    }
+
+    @Test("takes up to its last whole record when the log ends in the middle of one", arguments: [1, 7, 40, 200])
+    func tornRecord(missing: Int) throws {
+        let fixture = try StoreFixture()
+        for index in 0..<20 { _ = try fixture.file("f\(index)") }
+        fixture.close()
+        let log = fixture.path + "/state.log"
+        let whole = try Data(contentsOf: URL(filePath: log))
+        try whole.dropLast(missing).write(to: URL(filePath: log))
+        try fixture.reopen()
+        let names = try fixture.store.list(.root, after: 0, limit: .max).map(\.name.display)
+        #expect(names == (0..<19).map { "f\($0)" })
+        // What follows does not read on into what the torn record left behind.
+        _ = try fixture.file("later")
+        try fixture.reopen()
+        #expect(try fixture.store.list(.root, after: 0, limit: .max).map(\.name.display) == names + ["later"])
+    }
+
+    @Test("ignores a log whose beginning belongs to a state that the disk lost")
+    func lostBeginning() throws {
+        let fixture = try StoreFixture()
+        try fixture.epoch()
+        let directory = fixture.path
+        fixture.close()
+        let database = try Data(contentsOf: URL(filePath: directory + "/state.db"))
+        let log = try? Data(contentsOf: URL(filePath: directory + "/state.db-wal"))
+        try fixture.reopen()
+        for index in 0..<5 { _ = try fixture.file("lost\(index)") }
+        try fixture.epoch()
+        for index in 0..<5 { _ = try fixture.file("unsynced\(index)") }
+        fixture.close()
+        try database.write(to: URL(filePath: directory + "/state.db"))
+        try (log ?? Data()).write(to: URL(filePath: directory + "/state.db-wal"))
+        try fixture.reopen()
+        #expect(try fixture.store.list(.root, after: 0, limit: .max).isEmpty)
+    }
+
+    @Test("brings large operations back as well as small ones")
+    func largeOperation() throws {
+        let fixture = try StoreFixture()
+        _ = try fixture.file("before")
+        try fixture.store.transaction {
+            for page in 0..<6 { try fixture.store.stagePage([UInt8](repeating: UInt8(page), count: 1 << 20)) }
+        }
+        _ = try fixture.file("after")
+        try fixture.reopen()
+        var pages = 0
+        try fixture.store.forEachStagedPage { pages += $0.count }
+        #expect(pages == 6 << 20)
+        #expect(try fixture.store.lookup(.root, Name("after")!) != nil)
+    }
+
+    @Test("never writes in place what two files share, also after a restart")
+    func sharedAfterRestart() throws {
+        for seals in 1..<6 {
+            let fixture = try StoreFixture()
+            let a = try fixture.file("a")
+            let b = try fixture.file("b")
+            for _ in 0..<seals {
+                // Each snapshot ends an epoch that no row of the database tells of.
+                try fixture.write(Array("x".utf8), to: a, at: 0)
+                if let snapshot = try fixture.store.beginUpload(a) { fixture.store.endUpload(snapshot) }
+            }
+            try fixture.write(Array("shared".utf8), to: a, at: 0)
+            try fixture.store.clone(from: a, 0..<6, to: b, at: 0, now: fixture.now)
+            try fixture.reopen()
+            for round in 0..<8 {
+                try fixture.write(Array("\(round)".utf8), to: a, at: 0)
+                #expect(try fixture.read(b) == Array("shared".utf8), "after \(seals) snapshots, write \(round)")
+                if let snapshot = try fixture.store.beginUpload(a) { fixture.store.endUpload(snapshot) }
+            }
+        }
+    }
+
+    @Test("keeps what was written while a commit was on its way, also where it lies at the place of what was sent")
+    func answeredAfterRestart() throws {
+        let fixture = try StoreFixture()
+        let file = try fixture.file("f")
+        try fixture.write(Array("sent".utf8), to: file, at: 0)
+        let snapshot = try #require(try fixture.store.beginUpload(file))
+        fixture.store.endUpload(snapshot)
+        try fixture.store.saveCommit(LocalStore.InFlightCommit(id: CommitID(high: 1, low: 1), body: [1], covered: [1]))
+        let block = try #require(BlockID(bytes: [UInt8](repeating: 7, count: 32)))
+        try fixture.store.putBlocks([
+            AgreedBlock(id: block, wrap: [1], key: KeyID(high: 1, low: 1), plainBytes: 4, storedBytes: 4)
+        ])
+        guard case .staging(let sent, _) = snapshot.extents[0].source else { return #expect(Bool(false)) }
+        var isAtOldPlace = false
+        for round in 0..<200 where !isAtOldPlace {
+            try fixture.store.truncate(file, to: 0, now: fixture.now)
+            try fixture.store.releaseReservation(file)
+            try fixture.epoch()
+            if round % 3 == 0 { try fixture.reopen() }
+            try fixture.write(Array("new!".utf8), to: file, at: 0)
+            if case .staging(let place, _) = try fixture.store.content(file, 0..<4)[0].source { isAtOldPlace = place == sent }
+        }
+        #expect(isAtOldPlace)
+        try fixture.store.replaceUploaded(
+            snapshot, stretches: [(0, [Extent(offset: 0, length: 4, block: block, blockOffset: 0)])])
+        #expect(try fixture.read(file) == Array("new!".utf8))
+    }
+
+    @Test("gives back what a failed write held")
+    func failedWrite() throws {
+        let fixture = try StoreFixture()
+        let file = try fixture.file("f")
+        let range = try fixture.store.reserveStaging(file, offset: 0, length: 4_096)
+        try fixture.store.unlink(.root, Name("f")!, now: fixture.now)
+        try fixture.store.removeOrphan(file)
+        #expect(throws: StoreError.notFound) {
+            _ = try fixture.store.recordWrite(file, offset: 0, length: 4_096, range: range, now: fixture.now)
+        }
+        fixture.store.abandon(range)
+        #expect(fixture.store.stagingBytes == 0)
+    }
+}
