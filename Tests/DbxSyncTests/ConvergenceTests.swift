@@ -19,7 +19,12 @@ struct ConvergenceTests {
             let device = devices[entropy.number(below: devices.count)]
             switch entropy.number(below: 10) {
             case 0: try device.pull()
-            case 1: _ = try device.push(losingAnswer: entropy.chance(30))
+            case 1:
+                _ = try device.push(losingAnswer: entropy.chance(30)) {
+                    for _ in 0..<entropy.number(below: 6) {
+                        try RandomProgram(device: device, entropy: entropy).step()
+                    }
+                }
             default: try RandomProgram(device: device, entropy: entropy).step()
             }
         }
@@ -36,6 +41,29 @@ struct ConvergenceTests {
             #expect(pending.isEmpty, "seed \(seed), \(device.name)")
             #expect(try device.store.pendingSummary().files == 0, "seed \(seed), \(device.name)")
         }
+    }
+
+    @Test("directories that were removed while the commit that makes them is under way are gone everywhere")
+    func removedMeanwhile() throws {
+        let server = try TestServer(time: FakeTime())
+        let device = try TestDevice("red", on: server, blocks: BlockPool(), entropy: SeededEntropy(seed: 1))
+        let name = Name("d")!
+        var path: [InodeNumber] = [.root]
+        for _ in 0..<3 {
+            let new = NewNode(kind: .directory, mode: 0o755)
+            path.append(try device.store.create(new, in: path[path.count - 1], name, now: device.moment()).number)
+        }
+        func removeAll() throws {
+            for parent in path.dropLast().reversed() where try device.store.lookup(parent, name) != nil {
+                let gone = try device.store.unlink(parent, name, now: device.moment())
+                try device.store.removeOrphan(gone.number)
+            }
+        }
+        for _ in 0..<20 where try !device.push(meanwhile: removeAll) { break }
+        #expect(device.trace == [])
+        let fresh = try TestDevice("fresh", on: server, blocks: BlockPool(), entropy: SeededEntropy(seed: 2))
+        #expect(try fresh.tree() == [:])
+        #expect(try device.store.pendingSummary().files == 0)
     }
 
     private func settle(_ devices: [TestDevice], seed: UInt64) throws {

@@ -89,8 +89,9 @@ final class TestDevice {
     }
 
     /// One commit at most; whether there was anything to say. A conflict is pulled and tried again by the next call.
-    /// With `losingAnswer` the server takes the commit but the device learns of it only by sending it again.
-    func push(losingAnswer: Bool = false) throws -> Bool {
+    /// With `losingAnswer` the server takes the commit but the device learns of it only by sending it again. `meanwhile`
+    /// is what programs do between the commit and its answer.
+    func push(losingAnswer: Bool = false, meanwhile: () throws -> Void = {}) throws -> Bool {
         var context = PushContext(
             openForWriting: { self.busy.contains($0) }, urgent: true, rowLimit: 1 + entropy.number(below: 40))
         let first = try PushPlanner.plan(store: store, context: context, now: time.now(), commitID: freshID())
@@ -100,14 +101,19 @@ final class TestDevice {
         let body = try WireJSON.encode(commit.request)
         let submitted = SubmittedCommit(
             caller: caller, namespace: namespace, request: commit.request, digest: Array(SHA256.hash(data: body)))
+        try store.saveCommit(
+            LocalStore.InFlightCommit(id: commit.request.id, body: body, covered: try WireJSON.encode(commit.covered)))
         do {
             if losingAnswer { _ = try server.commit(submitted) }
             let result = try server.commit(submitted)
+            try meanwhile()
             try CommitOutcome.accept(commit.covered, request: commit.request, seq: result.seq, store: store)
+            try store.removeCommit(commit.request.id)
             try store.dropDeadNodes(isOpen: { self.busy.contains($0) })
         } catch let problem as Problem {
             trace.append("\(commit.request) -> \(problem.detail)")
             guard problem.kind == .conflict else { throw problem }
+            try store.removeCommit(commit.request.id)
             try pull()
         }
         return true
