@@ -65,6 +65,7 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CDbxShims"),
+        .systemLibrary(name: "CSQLiteShims"),
 
         // Shared values, formats and safe wrappers.
         module("DbxModel", []),
@@ -77,7 +78,7 @@ let package = Package(
         module("CurlHTTP", ["CCurl", "DbxModel"]),
         module("FuseLowLevel", ["CFuse3", "DbxModel"]),
         module("DbxClientAPI", ["DbxModel", "DbxWire", "CurlHTTP"]),
-        module("DbxLocalStore", ["DbxModel", "DbxSystem", grdb, grdbSQLite]),
+        module("DbxLocalStore", ["CSQLiteShims", "DbxModel", "DbxSystem", grdb, grdbSQLite]),
         module("DbxSync", ["DbxModel", "DbxWire", "DbxLocalStore"]),
         module(
             "DbxTransfer",

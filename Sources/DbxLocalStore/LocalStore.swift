@@ -18,6 +18,8 @@ package final class LocalStore {
     let entropy: any Entropy
     let database: StoreDatabase
     private let lockFile: OpenFile
+    /// Names the machine's boot.
+    let boot: [UInt8]
     private var isInTransaction = false
 
     // What is hot is kept in memory, written through, and thrown away when a transaction fails.
@@ -45,10 +47,13 @@ package final class LocalStore {
         try self.init(configuration, time: time, entropy: SystemEntropy())
     }
 
+    /// `boot`: another one than at the last time stands for a power cut.
     package init(
-        _ configuration: StoreConfiguration, time: any TimeSource, entropy: any Entropy
+        _ configuration: StoreConfiguration, time: any TimeSource, entropy: any Entropy,
+        boot: [UInt8] = Paths.bootID() ?? []
     ) throws(StoreError) {
         self.configuration = configuration
+        self.boot = boot
         self.time = time
         self.entropy = entropy
         do {
@@ -56,7 +61,7 @@ package final class LocalStore {
             segments = try SegmentFiles(directory: configuration.directory + "/segments")
             lockFile = try OpenFile(path: configuration.directory + "/lock", [.readWrite, .create])
             guard try lockFile.tryLock() else { throw StoreError.inUse(path: configuration.directory) }
-            database = try StoreDatabase(directory: configuration.directory, entropy: entropy)
+            database = try StoreDatabase(directory: configuration.directory, boot: boot, entropy: entropy)
         } catch {
             throw Self.storeError(error)
         }
@@ -171,9 +176,9 @@ package final class LocalStore {
         }
     }
 
-    /// The same with everything finished so far, so that the log begins anew. Waits for the disk under the lock: only for
-    /// a log that has grown too large.
-    package func foldLog() throws(StoreError) { try database.fold() }
+    /// After `checkpoint`: lets the log begin anew although operations go on. Takes as long as those since the last epoch
+    /// took: only for a log that has grown large.
+    package func restartLog() { database.restartLog() }
 }
 
 /// Numbers for status and tests.

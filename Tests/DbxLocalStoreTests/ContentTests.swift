@@ -1,5 +1,6 @@
 import DbxLocalStore
 import DbxModel
+import DbxSystem
 import DbxTestKit
 import Testing
 
@@ -29,8 +30,16 @@ final class StoreFixture {
 
     func reopen() throws {
         opened = nil
-        opened = try LocalStore(configuration)
+        opened = try LocalStore(configuration, time: SystemTime(), entropy: SystemEntropy(), boot: [boot])
     }
+
+    /// The machine goes down and comes up again; what was not synced may be there all the same.
+    func restartMachine() throws {
+        boot += 1
+        try reopen()
+    }
+
+    private var boot: UInt8 = 1
 
     func file(_ name: String) throws -> InodeNumber {
         try store.create(NewNode(kind: .file, mode: 0o644), in: .root, Name(name)!, now: now).number
@@ -54,10 +63,8 @@ final class StoreFixture {
     }
 
     func epoch() throws {
-        let ticket = store.beginEpoch()
-        for segment in ticket.segments { try store.segments.syncData(segment) }
-        try store.commitEpoch(ticket)
-        try LocalStore.syncLog(directory: path)
+        let ticket = try store.beginEpoch()
+        try ticket.sync(store.segments)
         store.finishEpoch(ticket)
     }
 }

@@ -9,7 +9,8 @@ import Testing
 struct RecoveryTests {
     struct Refused: Error {}
 
-    @Test("has exactly the operations that ended, in any mix of failed ones, commits and kills", arguments: testSeeds(8))
+    @Test(
+        "has exactly the operations that ended, in any mix of failed ones, commits and kills", arguments: testSeeds(8))
     func failedOperations(seed: UInt64) throws {
         let entropy = SeededEntropy(seed: seed)
         let fixture = try StoreFixture()
@@ -39,6 +40,53 @@ struct RecoveryTests {
             }
             let listed = try fixture.store.list(.root, after: 0, limit: .max).map(\.name.display)
             try #require(Set(listed) == names && listed.count == names.count, "seed \(seed), step \(step)")
+        }
+    }
+
+    @Test(
+        "is exactly as at its last epoch after the machine went down, and as it was when only the process did",
+        arguments: testSeeds(12))
+    func machineGoesDown(seed: UInt64) throws {
+        let entropy = SeededEntropy(seed: seed)
+        let fixture = try StoreFixture()
+        var files: [String: [UInt8]] = [:]
+        var durable = files
+        try fixture.epoch()
+        for step in 0..<250 {
+            let name = "f\(entropy.number(below: 12))"
+            switch entropy.number(below: 20) {
+            case 0...9:
+                let file = try fixture.store.lookup(.root, Name(name)!)?.number ?? fixture.file(name)
+                var bytes = files[name] ?? []
+                let offset = entropy.chance(50) ? bytes.count : entropy.number(below: bytes.count + 1)
+                let new = entropy.bytes(1 + entropy.number(below: 9_000))
+                try fixture.write(new, to: file, at: Int64(offset))
+                bytes.replaceSubrange(offset..<min(bytes.count, offset + new.count), with: new)
+                files[name] = bytes
+            case 10...11 where files[name] != nil:
+                let file = try fixture.store.unlink(.root, Name(name)!, now: fixture.now).number
+                try fixture.store.removeOrphan(file)
+                files[name] = nil
+            case 12...13 where files[name] != nil:
+                let file = try #require(try fixture.store.lookup(.root, Name(name)!)).number
+                if let snapshot = try fixture.store.beginUpload(file) { fixture.store.endUpload(snapshot) }
+            case 14...16:
+                try fixture.epoch()
+                durable = files
+            case 17:
+                // An epoch that begins and never ends.
+                let ticket = try fixture.store.beginEpoch()
+                if entropy.chance(50) { fixture.store.failEpoch(ticket) }
+            case 18: try fixture.reopen()
+            default:
+                try fixture.restartMachine()
+                files = durable
+            }
+            let listed = try fixture.store.list(.root, after: 0, limit: .max)
+            try #require(Set(listed.map(\.name.display)) == Set(files.keys), "seed \(seed), step \(step)")
+            for entry in listed {
+                try #require(try fixture.read(entry.number) == files[entry.name.display], "seed \(seed), step \(step)")
+            }
         }
     }
 
@@ -133,9 +181,14 @@ struct RecoveryTests {
             try fixture.store.truncate(file, to: 0, now: fixture.now)
             try fixture.store.releaseReservation(file)
             try fixture.epoch()
-            if round % 3 == 0 { try fixture.reopen() }
+            if round % 3 == 0 {
+                try fixture.reopen()
+                try fixture.epoch()
+            }
             try fixture.write(Array("new!".utf8), to: file, at: 0)
-            if case .staging(let place, _) = try fixture.store.content(file, 0..<4)[0].source { isAtOldPlace = place == sent }
+            if case .staging(let place, _) = try fixture.store.content(file, 0..<4)[0].source {
+                isAtOldPlace = place == sent
+            }
         }
         #expect(isAtOldPlace)
         try fixture.store.replaceUploaded(

@@ -7,11 +7,15 @@ import DbxWire
 
 extension SyncLoop {
     /// Saves the commit, sends it, and does what the answer means. Without an answer it stays saved.
+    ///
+    /// An epoch covers it before it goes out: what a power cut took back here, the server must not have, for it would come
+    /// back as a change of somebody else.
     func send(_ planned: PlannedCommit) throws {
         let commit = LocalStore.InFlightCommit(
             id: planned.request.id, body: try WireJSON.encode(planned.request),
             covered: try WireJSON.encode(planned.covered))
         try store { store throws(StoreError) in try store.saveCommit(commit) }
+        try tree.synchronizeEverything()
         try deliver(commit, planned.request, planned.covered)
     }
 

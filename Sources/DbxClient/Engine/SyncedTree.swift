@@ -1,5 +1,6 @@
 package import DbxFileSystem
 package import DbxLocalStore
+package import DbxSystem
 
 /// What sync needs of the mounted tree. Called from the engine's thread without locks.
 package protocol SyncedTree: Sendable {
@@ -8,6 +9,8 @@ package protocol SyncedTree: Sendable {
     func openForWriting(_ number: InodeNumber) -> Bool
     func isOpen(_ number: InodeNumber) -> Bool
     func setQuota(_ quota: StorageQuota?)
+    /// Waits until everything done so far is on the local disk.
+    func synchronizeEverything() throws(Errno)
     /// Staged bytes have gone up.
     func roomMayHaveGrown()
 }

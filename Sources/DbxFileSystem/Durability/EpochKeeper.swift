@@ -70,13 +70,13 @@ final class EpochKeeper: Sendable {
 
     /// A last epoch, then the end of the thread.
     func stop() {
-        try? synchronize()
+        let isSynchronized = (try? synchronize()) != nil
         let thread = state.update { state in
             state.isStopped = true
             return state.thread.take()
         }
         thread?.join()
-        try? LocalStore.checkpoint(directory: directory)
+        if isSynchronized { try? LocalStore.checkpoint(directory: directory) }
     }
 
     // MARK: The thread
@@ -111,20 +111,22 @@ final class EpochKeeper: Sendable {
             return state.joined
         }
         for completion in told { completion(result) }
-        foldLog(isIdle: !isRequested)
+        // What no epoch covers must not come into the database file: it could not be taken back.
+        if case .success = result { foldLog(isIdle: !isRequested) }
     }
 
     private func runEpoch() throws(Errno) {
         let unsynced = nodes.takeUnsynced()
-        let ticket = shared.withStore { $0.beginEpoch() }
         do {
-            for segment in ticket.segments { try shared.segments.syncData(segment) }
-            try shared.segments.syncNames()
-            try shared.withStore { store in try store.commitEpoch(ticket) }
-            try LocalStore.syncLog(directory: directory)
+            let ticket = try shared.withStore { store throws(StoreError) in try store.beginEpoch() }
+            do {
+                try ticket.sync(shared.segments)
+            } catch {
+                shared.withStore { $0.failEpoch(ticket) }
+                throw error
+            }
             shared.withStore { $0.finishEpoch(ticket) }
         } catch {
-            shared.withStore { $0.failEpoch(ticket) }
             nodes.giveBackUnsynced(unsynced)
             throw Errno(error)
         }
@@ -151,8 +153,7 @@ final class EpochKeeper: Sendable {
         let bytes = (try? OpenFile(path: directory + "/state.db-wal", .readOnly).size()) ?? 0
         guard bytes > Self.largestLogBytes || isIdle && bytes > 0 else { return }
         try? LocalStore.checkpoint(directory: directory)
-        // What came meanwhile is little: with it folded too the log begins anew.
-        if bytes > Self.largestLogBytes { try? shared.withStore { store in try store.foldLog() } }
+        if bytes > Self.largestLogBytes { shared.withStore { $0.restartLog() } }
     }
 }
 

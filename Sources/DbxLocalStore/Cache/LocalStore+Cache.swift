@@ -31,7 +31,8 @@ extension LocalStore {
                     ON CONFLICT (id) DO NOTHING
                     """,
                     [
-                        block.id.bytes.sqlValue, block.wrap.sqlValue, block.key.bytes.sqlValue, block.plainBytes.sqlValue,
+                        block.id.bytes.sqlValue, block.wrap.sqlValue, block.key.bytes.sqlValue,
+                        block.plainBytes.sqlValue,
                         block.storedBytes.sqlValue,
                     ])
             }

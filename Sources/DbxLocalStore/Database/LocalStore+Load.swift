@@ -7,16 +7,27 @@ extension LocalStore {
     func load() throws(StoreError) {
         do {
             // Beyond every epoch that bytes may bear which something has seen: they are never written in place again.
-            epoch = try 1 + maximum(
-                "SELECT max(number) FROM epochs", "SELECT max(epoch) FROM content WHERE block IS NULL",
-                "SELECT max(epoch) FROM commits")
+            epoch =
+                try 1
+                + max(
+                    database.lastEpoch,
+                    maximum("SELECT max(epoch) FROM content WHERE block IS NULL", "SELECT max(epoch) FROM commits"))
             change = try maximum("SELECT max(change) FROM nodes", "SELECT max(change) FROM entries")
             nextCookie = try maximum("SELECT max(cookie) FROM entries") + 1
             try loadSpace()
+            if database.isAheadOfDisk { distrustDisk() }
             try removeLeftovers()
         } catch {
             throw Self.storeError(error)
         }
+    }
+
+    /// The process before this one was killed, perhaps: what it wrote may not be on the disk, and what it freed may be what
+    /// a power cut brings back. Both end with the first epoch.
+    private func distrustDisk() {
+        unsyncedSegments = Set(space.segmentNumbers)
+        lastEpochChange = -1
+        space.freeze()
     }
 
     private func maximum(_ queries: String...) throws -> Int64 {

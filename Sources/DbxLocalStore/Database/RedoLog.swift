@@ -12,7 +12,7 @@ import DbxSystem
 ///     value     := 0 | 1 integer i64 | 2 length u32, bytes | 3 length u32, text
 ///
 /// All numbers are little-endian. Records of one generation stand one behind the other from the beginning of the file;
-/// after a commit of the database the next generation begins there. Never synced: an epoch syncs the database instead.
+/// after a commit of the database the next generation begins there. Never synced, and ignored after a power cut.
 final class RedoLog {
     /// Which number a statement's text has in which generation.
     final class Mark {
@@ -25,8 +25,6 @@ final class RedoLog {
         var statements: [(text: String, values: [SQLValue])]
     }
 
-    /// Records above this are not worth writing twice: the database commits instead.
-    private static let largestRecord = 4 << 20
     private static let headerBytes = 24
 
     let file: OpenFile
@@ -39,7 +37,6 @@ final class RedoLog {
     private(set) var position: Int64 = 0
     /// Whether the record under way holds anything.
     private(set) var isStarted = false
-    private(set) var isTooLarge = false
 
     /// `generation` must be another one than those in the file: random.
     init(path: String, generation: UInt64) throws(Errno) {
@@ -47,6 +44,9 @@ final class RedoLog {
         self.generation = generation
         record.reserveCapacity(64 << 10)
     }
+
+    /// Forgets all records in the file: they are not what happened.
+    func clear() throws(Errno) { try file.setSize(0) }
 
     // MARK: Writing
 
@@ -56,7 +56,6 @@ final class RedoLog {
             isStarted = true
             record.append(contentsOf: repeatElement(0, count: Self.headerBytes))
         }
-        guard !isTooLarge else { return }
         if mark.generation == naming {
             append(mark.number)
             append(UInt32(0))
@@ -69,7 +68,6 @@ final class RedoLog {
         }
         record.append(UInt8(truncatingIfNeeded: values.count))
         for value in values { append(value) }
-        if record.count > Self.largestRecord { isTooLarge = true }
     }
 
     /// Writes the record under way as that of `operation`.
@@ -100,9 +98,8 @@ final class RedoLog {
     }
 
     private func forgetRecord() {
-        record.removeAll(keepingCapacity: true)
+        record.removeAll(keepingCapacity: record.capacity <= 4 << 20)
         isStarted = false
-        isTooLarge = false
     }
 
     private func renumber() { naming &+= 1 }

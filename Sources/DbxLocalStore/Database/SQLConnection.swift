@@ -1,3 +1,4 @@
+import CSQLiteShims
 import GRDB
 import GRDBSQLite
 
@@ -19,6 +20,8 @@ import GRDBSQLite
     }
 
     private let handle: OpaquePointer
+    /// Written by SQLite at each commit: how many frames its log has.
+    private let frames: UnsafeMutablePointer<Int32>
     private var statements: [String: Statement] = [:]
 
     /// Opens the file, which exists.
@@ -32,14 +35,26 @@ import GRDBSQLite
             throw StoreError.database("\(path) cannot be opened (SQLite error \(code))")
         }
         unsafe handle = opened
+        unsafe frames = .allocate(capacity: 1)
+        unsafe frames.initialize(to: 0)
+        unsafe dbxfs_sqlite_keep_log(UnsafeMutableRawPointer(handle))
         for pragma in ["journal_mode = WAL", "synchronous = NORMAL", "wal_autocheckpoint = 0", "cache_size = -65536"] {
             try run("PRAGMA \(pragma)")
         }
+        // After the pragma of automatic checkpoints, which has a hook of its own.
+        // Safe: the hook runs during commits of this connection only, which is closed before the counter is freed.
+        unsafe sqlite3_wal_hook(
+            handle,
+            { counter, _, _, count in
+                unsafe counter?.assumingMemoryBound(to: Int32.self).pointee = count
+                return SQLITE_OK
+            }, frames)
     }
 
     deinit {
         for statement in statements.values { unsafe sqlite3_finalize(statement.handle) }
         unsafe sqlite3_close_v2(handle)
+        unsafe frames.deallocate()
     }
 
     /// Brings the tables of the file up to date. Beside an open connection, so that its log is left alone at the end.
@@ -51,6 +66,8 @@ import GRDBSQLite
     }
 
     var isInTransaction: Bool { unsafe sqlite3_get_autocommit(handle) == 0 }
+    /// How many frames SQLite's log had after the last commit of this connection.
+    var framesInLog: Int64 { unsafe Int64(frames.pointee) }
     var lastRowID: Int64 { unsafe sqlite3_last_insert_rowid(handle) }
 
     func statement(_ text: String) throws(StoreError) -> Statement {
@@ -58,7 +75,8 @@ import GRDBSQLite
         var prepared: OpaquePointer?
         let flags = UInt32(SQLITE_PREPARE_PERSISTENT)
         // Safe: the text is lent for the call, which copies what it needs.
-        guard unsafe sqlite3_prepare_v3(handle, text, -1, flags, &prepared, nil) == SQLITE_OK, let prepared = unsafe prepared
+        guard unsafe sqlite3_prepare_v3(handle, text, -1, flags, &prepared, nil) == SQLITE_OK,
+            let prepared = unsafe prepared
         else { throw failure() }
         let statement = unsafe Statement(text: text, handle: prepared)
         statements[text] = statement

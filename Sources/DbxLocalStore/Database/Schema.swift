@@ -63,7 +63,6 @@ enum Schema {
             length INTEGER NOT NULL, checksums BLOB NOT NULL
         );
         CREATE TABLE segments (number INTEGER PRIMARY KEY);
-        CREATE TABLE epochs (number INTEGER PRIMARY KEY, boot BLOB NOT NULL);
 
         CREATE TABLE staged_pages (number INTEGER PRIMARY KEY, body BLOB NOT NULL);
         CREATE TABLE deferred (id BLOB PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;

@@ -2,32 +2,55 @@ import DbxModel
 import DbxSystem
 
 /// `state.db` with its redo log: operations of the store are whole or did not happen, and survive a killed process as
-/// soon as they have ended; `commit` brings them into SQLite's own log, which an epoch syncs (docs/DURABILITY.md).
+/// soon as they have ended. SQLite commits once an epoch, so that after a power cut the store can be taken back to the
+/// last epoch that is on the disk (docs/DURABILITY.md).
 ///
 /// Not thread-safe: guarded by the store's lock.
 final class StoreDatabase {
-    /// The database commits when the log has grown to this.
-    private static let largestLog: Int64 = 1 << 20
     private static let operationKey = "operation"
 
+    private let directory: String
     private let connection: SQLConnection
     private let log: RedoLog
     /// The number of the last finished operation, and the one that SQLite has committed.
     private var operation: UInt64 = 0
     private var committed: UInt64 = 0
-    /// Where the log is to be when the next commit is tried.
-    private var commitAt = StoreDatabase.largestLog
     /// Set when memory and disk can no longer be made to agree: everything fails from then on.
     private var broken: StoreError?
+    /// The number of the epoch that was on the disk when the store was opened, and whether what the store has now may be
+    /// more than that.
+    let lastEpoch: Int64
+    let isAheadOfDisk: Bool
 
-    init(directory: String, entropy: any Entropy) throws {
+    /// `boot` names the machine's boot. Is it another than when the store was last used, everything behind the last epoch
+    /// counts as lost: the disk may have parts of it.
+    init(directory: String, boot: [UInt8], entropy: any Entropy) throws {
+        self.directory = directory
         let path = directory + "/state.db"
         // Made by us so that only its owner may read it.
         _ = try OpenFile(path: path, [.readWrite, .create]).size()
+        let record = try EpochRecord.read(in: directory)
+        let isSameBoot = record?.isOf(boot: boot) ?? true
+        isAheadOfDisk = isSameBoot
+        if let record, !isSameBoot { try WriteAheadLog.rollBack(to: record.position, in: directory) }
         connection = try SQLConnection(path: path)
         try SQLConnection.migrate(path: path)
         log = try RedoLog(path: directory + "/state.log", generation: entropy.next())
-        try recover()
+        lastEpoch = record.map { isSameBoot ? $0.number : $0.number + 1 } ?? 0
+        if record == nil || !isSameBoot { try begin(after: record, boot: boot) }
+        try recover(log: isSameBoot)
+    }
+
+    /// From here on a killed process loses nothing, for the disk's state has this boot's name.
+    private func begin(after record: EpochRecord?, boot: [UInt8]) throws {
+        if record == nil {
+            try connection.checkpoint()
+            try Paths.syncDirectory(directory)
+        }
+        // With all of the log in the database file any other log is to be dropped.
+        let position = record?.position ?? WriteAheadLog.Position(salt: 0, frames: 0)
+        try EpochRecord(number: lastEpoch, position: position, boot: boot).write(in: directory)
+        if record == nil { try Paths.syncDirectory(directory) }
     }
 
     /// Whether a commit would bring anything into SQLite.
@@ -53,23 +76,12 @@ final class StoreDatabase {
     /// The operation is complete.
     func finishOperation() throws(StoreError) {
         guard log.isStarted else { return }
-        if log.isTooLarge {
-            operation += 1
-            do {
-                try commit()
-            } catch {
-                operation -= 1
-                throw error
-            }
-            return
-        }
         do {
             try log.finish(operation: operation + 1)
         } catch {
             throw error == .noSpace ? .noSpace : .io(error)
         }
         operation += 1
-        if log.position >= commitAt { try? commit() }
     }
 
     /// Nothing of the operation under way has happened.
@@ -81,30 +93,40 @@ final class StoreDatabase {
 
     // MARK: Commits
 
-    /// Brings all finished operations into SQLite's log. Where that fails they stay in ours.
-    func commit() throws(StoreError) {
+    /// Brings all finished operations into SQLite's log and says where they end there. Where that fails they stay in ours.
+    /// Nothing is synced: the caller begins an epoch.
+    func commit() throws(StoreError) -> WriteAheadLog.Position {
         if let broken { throw broken }
-        guard hasUncommitted else { return }
-        do {
-            try connection.run(
-                "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                [Self.operationKey.sqlValue, operation.bigEndianBytes.sqlValue])
-            try connection.run("COMMIT")
-        } catch {
-            log.abandon()
-            rebuild()
-            commitAt = log.position + Self.largestLog
-            throw error
+        // The first commit of a connection tells how many frames there are: one that changes nothing writes none.
+        if connection.framesInLog == 0, !hasUncommitted { operation += 1 }
+        if hasUncommitted {
+            do {
+                if !connection.isInTransaction { try connection.run("BEGIN IMMEDIATE") }
+                try connection.run(
+                    "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                    [Self.operationKey.sqlValue, operation.bigEndianBytes.sqlValue])
+                try connection.run("COMMIT")
+            } catch {
+                rebuild()
+                throw error
+            }
+            committed = operation
+            log.restart()
         }
-        committed = operation
-        commitAt = Self.largestLog
-        log.restart()
+        guard connection.framesInLog > 0 else { throw .database("SQLite did not say where its log ends") }
+        do {
+            return WriteAheadLog.Position(
+                salt: try WriteAheadLog.salt(in: directory) ?? 0, frames: connection.framesInLog)
+        } catch {
+            throw .io(error)
+        }
     }
 
-    /// Commits, then moves SQLite's log into the database file. Waits for the disk.
-    func fold() throws(StoreError) {
-        try commit()
-        try connection.checkpoint()
+    /// Lets SQLite's log begin anew, once the database file has all of it: it does so for a transaction that begins
+    /// then. What has been finished since the last commit is run again.
+    func restartLog() {
+        guard connection.isInTransaction, !log.isStarted else { return }
+        rebuild()
     }
 
     // MARK: After a failure
@@ -126,20 +148,21 @@ final class StoreDatabase {
         }
     }
 
-    /// What the last process had finished and SQLite had not.
-    private func recover() throws {
+    /// What the last process had finished and SQLite had not; nothing where the log is not to be trusted.
+    private func recover(log isTrusted: Bool) throws {
         try connection.read("SELECT value FROM meta WHERE key = ?", [Self.operationKey.sqlValue]) { row in
             committed = row.bytes(0)[...].bigEndianValue
             return false
         }
         operation = committed
+        guard isTrusted else { return try log.clear() }
         let records = try log.records()
-        // A log that begins later belongs to a state that a power cut has taken back.
         guard let first = records.first, let last = records.last, first.operation <= committed + 1,
             last.operation > committed
         else { return }
         try replay(records)
         operation = last.operation
-        try commit()
+        // The log is about to begin anew. Should it happen again before an epoch, SQLite has it.
+        _ = try commit()
     }
 }

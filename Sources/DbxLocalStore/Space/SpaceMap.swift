@@ -17,6 +17,8 @@ struct SpaceMap {
 
     private var segments: [Int32: Segment] = [:]
     private var order: [Int32] = []
+    /// Segments of which nothing is handed out until the first epoch is on the disk.
+    private var frozen: Set<Int32> = []
     private var freed: [(segment: Int32, page: Int)] = []
     private var preferred = 0
 
@@ -38,13 +40,17 @@ struct SpaceMap {
         Int(location.position / pageBytes)..<Int((location.position + length + pageBytes - 1) / pageBytes)
     }
 
+    /// Keeps the pages of all segments there are as they are, free ones too.
+    mutating func freeze() { frozen = Set(order) }
+    mutating func thaw() { frozen = [] }
+
     /// Finds `length` contiguous bytes on free pages and takes them; nil when no segment has them.
     mutating func allocate(_ length: Int64) -> SegmentLocation? {
         let needed = Int((length + Self.pageBytes - 1) / Self.pageBytes)
         for step in 0..<order.count {
             let index = (preferred + step) % order.count
             let number = order[index]
-            guard let start = findRun(of: needed, in: number) else { continue }
+            guard !frozen.contains(number), let start = findRun(of: needed, in: number) else { continue }
             preferred = index
             let location = SegmentLocation(segment: number, position: Int64(start) * Self.pageBytes)
             retain(location, length)

@@ -32,7 +32,9 @@ extension LocalStore {
 
     package func node(_ id: NodeID) throws(StoreError) -> LocalNode? {
         do {
-            let number = try queryOne("SELECT number FROM nodes WHERE id = ?", [id.bytes.sqlValue]) { InodeNumber($0[0]) }
+            let number = try queryOne("SELECT number FROM nodes WHERE id = ?", [id.bytes.sqlValue]) {
+                InodeNumber($0[0])
+            }
             return try number.flatMap(node)
         } catch {
             throw Self.storeError(error)
