@@ -47,6 +47,7 @@ package final class FileSystem: Sendable {
                 keeper.request(nil)
                 events.stagingIsFull()
             })
+        keeper.beforeEpoch.withLock { $0 = { [weak self] in self?.removeOrphans() } }
     }
 
     /// Ends everything once no request comes any more: waiting calls are answered, what was written is made durable, what
@@ -54,7 +55,7 @@ package final class FileSystem: Sendable {
     package func shutdown() {
         room.stop()
         let held = nodes.forgetEverything()
-        orphans.add(held)
+        _ = orphans.add(held)
         removeOrphans()
         keeper.stop()
         inputThreads.shutdown()

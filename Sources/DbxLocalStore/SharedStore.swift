@@ -1,4 +1,4 @@
-import Synchronization
+import DbxSystem
 
 /// The local store behind the one lock of the client.
 ///
@@ -7,7 +7,7 @@ import Synchronization
 package final class SharedStore: @unchecked Sendable {
     // Sendable because `store` is touched only inside `withStore`.
     private let store: LocalStore
-    private let lock = Mutex(())
+    private let lock = AdaptiveLock()
     /// Reads and writes of bytes need no lock.
     package let segments: SegmentFiles
 
@@ -19,6 +19,6 @@ package final class SharedStore: @unchecked Sendable {
     package func withStore<Result, Failure: Error>(
         _ body: (LocalStore) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        try lock.withLock { (_) throws(Failure) -> Result in try body(store) }
+        try lock.withLock { () throws(Failure) -> Result in try body(store) }
     }
 }

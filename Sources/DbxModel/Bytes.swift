@@ -1,13 +1,22 @@
 /// Byte helpers shared by identifiers and formats.
 extension FixedWidthInteger {
-    package var bigEndianBytes: [UInt8] {
-        (0..<(Self.bitWidth / 8)).reversed().map { UInt8(truncatingIfNeeded: self >> ($0 * 8)) }
+    @inlinable package var bigEndianBytes: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(Self.bitWidth / 8)
+        for index in stride(from: Self.bitWidth - 8, through: 0, by: -8) {
+            bytes.append(UInt8(truncatingIfNeeded: self >> index))
+        }
+        return bytes
     }
 }
 
 extension Collection<UInt8> {
     /// The first eight bytes at most, most significant first.
-    package var bigEndianValue: UInt64 { reduce(0) { $0 << 8 | UInt64($1) } }
+    @inlinable package var bigEndianValue: UInt64 {
+        var value: UInt64 = 0
+        for byte in self { value = value << 8 | UInt64(byte) }
+        return value
+    }
 
     package var hex: String {
         let digits = Array("0123456789abcdef".utf8)

@@ -6,7 +6,7 @@ package struct Identifier<Kind>: Hashable, Comparable, Sendable {
     package let high: UInt64
     package let low: UInt64
 
-    package init(high: UInt64, low: UInt64) {
+    @inlinable package init(high: UInt64, low: UInt64) {
         self.high = high
         self.low = low
     }
@@ -17,7 +17,7 @@ package struct Identifier<Kind>: Hashable, Comparable, Sendable {
     }
 
     /// The stored form; nil unless it is exactly 16 bytes.
-    package init?(bytes: some Collection<UInt8>) {
+    @inlinable package init?(bytes: some Collection<UInt8>) {
         guard bytes.count == 16 else { return nil }
         self.init(high: bytes.prefix(8).bigEndianValue, low: bytes.suffix(8).bigEndianValue)
     }
@@ -28,7 +28,7 @@ package struct Identifier<Kind>: Hashable, Comparable, Sendable {
         self.init(bytes: bytes)
     }
 
-    package var bytes: [UInt8] { high.bigEndianBytes + low.bigEndianBytes }
+    @inlinable package var bytes: [UInt8] { high.bigEndianBytes + low.bigEndianBytes }
     package var hex: String { bytes.hex }
 
     package static func < (a: Self, b: Self) -> Bool { (a.high, a.low) < (b.high, b.low) }

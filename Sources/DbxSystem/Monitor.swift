@@ -49,6 +49,18 @@ import Glibc
         return try body(&state)
     }
 
+    /// Changes the state and lets one waiting thread look at it again: where any of them will do.
+    package func updateForOne<Result, Failure: Error>(
+        _ body: (inout State) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        unsafe pthread_mutex_lock(mutex)
+        defer {
+            unsafe pthread_cond_signal(condition)
+            unsafe pthread_mutex_unlock(mutex)
+        }
+        return try body(&state)
+    }
+
     /// Waits until `body` has an answer; it is asked at once and after every `update`. Nil when `timeout` passed first.
     package func wait<Result>(timeout: Duration? = nil, until body: (inout State) -> Result?) -> Result? {
         let deadline = timeout.map(Self.deadline)

@@ -27,7 +27,7 @@ package final class ThreadPool: Sendable {
         var threads: [WorkerThread] = []
         do throws(Errno) {
             for index in 0..<count {
-                threads.append(try WorkerThread(name: "\(name)-\(index)") { Self.run(state) })
+                threads.append(try WorkerThread(name: "\(name)-\(index)") { Self.run(state, capacity) })
             }
         } catch {
             state.update { $0.isShutDown = true }
@@ -49,13 +49,14 @@ package final class ThreadPool: Sendable {
             Self.push(job, priority, to: &state)
             return true
         }
-        if accepted == true { state.update { _ in } }
+        // Threads wait only for an empty queue, submitters only for a full one: one of either kind is woken.
+        if accepted == true { state.updateForOne { _ in } }
         return accepted ?? false
     }
 
     /// Queues a job if that can be done at once; false when the queue is full or the pool shut down.
     package func trySubmit(_ priority: Priority = .urgent, _ job: @escaping Job) -> Bool {
-        state.update { state in
+        state.updateForOne { state in
             guard !state.isShutDown, state.count < capacity else { return false }
             Self.push(job, priority, to: &state)
             return true
@@ -78,14 +79,16 @@ package final class ThreadPool: Sendable {
         }
     }
 
-    private static func run(_ state: Monitor<State>) {
+    private static func run(_ state: Monitor<State>, _ capacity: Int) {
         while true {
-            let job = state.wait { state -> Job?? in
-                if let job = state.next() { return .some(job) }
-                return state.isShutDown ? .some(nil) : nil
+            let turn = state.wait { state -> (job: Job?, wasFull: Bool)? in
+                let wasFull = state.count >= capacity
+                if let job = state.next() { return (job, wasFull) }
+                return state.isShutDown ? (nil, false) : nil
             }
-            guard let job = job ?? nil else { return }
-            state.update { _ in }
+            guard let turn, let job = turn.job else { return }
+            // Somebody may wait for room.
+            if turn.wasFull { state.updateForOne { _ in } }
             job()
         }
     }

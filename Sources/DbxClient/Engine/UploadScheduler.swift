@@ -37,7 +37,9 @@ final class UploadScheduler: Sendable {
     /// Files that wait or are on their way.
     var files: Set<InodeNumber> { state.withLock { $0.running.union($0.queue) } }
 
-    func add(_ numbers: [InodeNumber]) { state.update { $0.queue += numbers } }
+    func add(_ numbers: [InodeNumber]) {
+        if !numbers.isEmpty { state.update { $0.queue += numbers } }
+    }
 
     /// Forgets what waits and ends what runs.
     func cancelAll() {

@@ -1,5 +1,6 @@
 import DbxLocalStore
 import DbxSystem
+import Synchronization
 
 /// Makes what has been written durable, on a thread of its own: on request, and at least every interval while something
 /// is not (docs/DURABILITY.md). Requests that come while an epoch is under way share the next one.
@@ -25,6 +26,8 @@ final class EpochKeeper: Sendable {
 
     /// Above this the log is folded back even while somebody waits.
     private static let largestLogBytes: Int64 = 64 << 20
+    /// What is to be done before an epoch begins, on this object's thread.
+    let beforeEpoch = Mutex<(@Sendable () -> Void)?>(nil)
     private let state = Monitor(State())
     private let shared: SharedStore
     private let nodes: NodeTable
@@ -90,6 +93,7 @@ final class EpochKeeper: Sendable {
     }
 
     private func runIfNeeded() {
+        beforeEpoch.withLock({ $0 })?()
         storeAccessTimes()
         let isRequested = state.withLock { $0.isRequested }
         guard isRequested || shared.withStore({ $0.hasUnsyncedChanges }) else { return }

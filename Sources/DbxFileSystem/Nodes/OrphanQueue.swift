@@ -4,55 +4,49 @@ import Synchronization
 
 /// Nodes without a name and without a user, to be removed from the store soon. Guarded by its own mutex.
 final class OrphanQueue: Sendable {
-    private struct State {
-        var numbers: [InodeNumber] = []
-        var isScheduled = false
-    }
+    private let numbers = Mutex<[InodeNumber]>([])
 
-    private let state = Mutex(State())
-
-    /// True when the caller is to see to it that `FileSystem.removeOrphans` runs.
-    @discardableResult
-    func add(_ numbers: [InodeNumber]) -> Bool {
-        state.withLock { state in
-            state.numbers += numbers
-            if state.isScheduled || state.numbers.isEmpty { return false }
-            state.isScheduled = true
-            return true
+    /// How many wait now.
+    func add(_ numbers: [InodeNumber]) -> Int {
+        self.numbers.withLock { waiting in
+            waiting += numbers
+            return waiting.count
         }
     }
 
-    /// The next few; none ends the schedule.
+    /// The next few; none is left when there are none.
     func take(_ limit: Int) -> [InodeNumber] {
-        state.withLock { state in
-            let taken = Array(state.numbers.suffix(limit))
-            state.numbers.removeLast(taken.count)
-            if taken.isEmpty { state.isScheduled = false }
+        numbers.withLock { waiting in
+            let taken = Array(waiting.suffix(limit))
+            waiting.removeLast(taken.count)
             return taken
         }
     }
-
-    func cancelSchedule() { state.withLock { $0.isScheduled = false } }
 }
 
 extension FileSystem {
-    /// Removes the orphan soon, on another thread: the last close and the kernel's forgetting need not wait for it.
+    private static let batch = 64
+
+    /// Removes the orphan soon: with others once there are some, at the latest before the next epoch.
     func scheduleRemoval(of number: InodeNumber) {
-        guard orphans.add([number]) else { return }
-        let isAccepted = inputThreads.trySubmit(.background) { [weak self] in self?.removeOrphans() }
-        if !isAccepted { orphans.cancelSchedule() }
+        if orphans.add([number]) >= Self.batch { removeSomeOrphans() }
     }
 
-    /// In small transactions, so that the store's lock is never held for long. What fails is removed at the next start.
+    /// Removes all that wait.
     func removeOrphans() {
-        while true {
-            let numbers = orphans.take(32)
-            if numbers.isEmpty { return }
-            try? inStore { store in
-                try store.transaction {
-                    for number in numbers { try store.removeOrphan(number) }
-                }
+        while removeSomeOrphans() {}
+    }
+
+    /// In small operations, so that the store's lock is never held for long. What fails is removed at the next start.
+    @discardableResult
+    private func removeSomeOrphans() -> Bool {
+        let numbers = orphans.take(Self.batch)
+        if numbers.isEmpty { return false }
+        try? inStore { store in
+            try store.transaction {
+                for number in numbers { try store.removeOrphan(number) }
             }
         }
+        return true
     }
 }
