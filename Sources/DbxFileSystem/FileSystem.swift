@@ -19,6 +19,7 @@ package final class FileSystem: Sendable {
     let nodes = NodeTable()
     let handles = HandleTable()
     let orphans = OrphanQueue()
+    let localAttributes: LocalAttributes
     /// Reads that wait for the disk, and small chores.
     let inputThreads: ThreadPool
     let keeper: EpochKeeper
@@ -37,6 +38,11 @@ package final class FileSystem: Sendable {
         self.ownership = ownership
         self.events = events
         self.limits = limits
+        do {
+            localAttributes = LocalAttributes(try shared.withStore { store in try store.localAttributes() })
+        } catch {
+            throw Errno(error)
+        }
         inputThreads = try ThreadPool(name: "dbxfs-read", threads: limits.inputThreads)
         keeper = try EpochKeeper(shared: shared, nodes: nodes, interval: limits.epochInterval)
         room = RoomQueue(limits: limits, time: time)

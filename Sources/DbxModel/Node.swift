@@ -29,6 +29,9 @@ package struct NodeAttributes: Hashable, Sendable {
     /// In memcmp order of the names, each name once.
     package var extendedAttributes: [ExtendedAttribute]
 
+    /// Names and values of a node's extended attributes together have at most so many bytes.
+    package static let maximumExtendedBytes = 256 << 10
+
     package init(
         mode: UInt16, uid: UInt32? = nil, gid: UInt32? = nil, mtime: Timestamp, ctime: Timestamp,
         birthTime: Timestamp, rdev: UInt64 = 0, extendedAttributes: [ExtendedAttribute] = []

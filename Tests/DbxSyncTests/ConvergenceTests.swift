@@ -20,7 +20,7 @@ struct ConvergenceTests {
             switch entropy.number(below: 10) {
             case 0: try device.pull()
             case 1:
-                _ = try device.push(losingAnswer: entropy.chance(30)) {
+                _ = try device.push(losingAnswer: entropy.chance(30), leaving: entropy.chance(50) ? 40 : 0) {
                     for _ in 0..<entropy.number(below: 6) {
                         try RandomProgram(device: device, entropy: entropy).step()
                     }
@@ -64,6 +64,31 @@ struct ConvergenceTests {
         let fresh = try TestDevice("fresh", on: server, blocks: BlockPool(), entropy: SeededEntropy(seed: 2))
         #expect(try fresh.tree() == [:])
         #expect(try device.store.pendingSummary().files == 0)
+    }
+
+    @Test("a name that goes up before its new file's content stays a change until the content has followed")
+    func nameBeforeContent() throws {
+        let server = try TestServer(time: FakeTime())
+        let pool = BlockPool()
+        let device = try TestDevice("red", on: server, blocks: pool, entropy: SeededEntropy(seed: 1))
+        let program = RandomProgram(device: device, entropy: SeededEntropy(seed: 2))
+        let (name, other) = (Name("a")!, Name("b")!)
+        func makeFile() throws {
+            let file = NewNode(kind: .file, mode: 0o644)
+            let node = try device.store.create(file, in: .root, name, now: device.moment())
+            try program.write(node.number, at: 0)
+        }
+        func pushAll(leaving: Int) throws { for _ in 0..<20 where try !device.push(leaving: leaving) { break } }
+        try makeFile()
+        try pushAll(leaving: 0)
+        _ = try device.store.rename(
+            from: .root, name, to: .root, other, mode: .noReplace, now: device.moment())
+        try makeFile()
+        try pushAll(leaving: 100)
+        try pushAll(leaving: 0)
+        let fresh = try TestDevice("fresh", on: server, blocks: pool, entropy: SeededEntropy(seed: 3))
+        #expect(try fresh.tree() == device.tree())
+        #expect(try fresh.tree().count == 2)
     }
 
     private func settle(_ devices: [TestDevice], seed: UInt64) throws {
@@ -122,7 +147,7 @@ struct RandomProgram {
 
     private func isFree(_ parent: InodeNumber, _ name: Name) throws -> Bool { try store.lookup(parent, name) == nil }
 
-    private func write(_ file: InodeNumber, at offset: Int64) throws {
+    func write(_ file: InodeNumber, at offset: Int64) throws {
         let bytes = Array("\(device.name)\(entropy.number(below: 1_000))".utf8)
         let range = try store.reserveStaging(file, offset: offset, length: Int64(bytes.count))
         try store.segments.write(bytes, at: range.location)

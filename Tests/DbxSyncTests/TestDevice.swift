@@ -90,12 +90,17 @@ final class TestDevice {
 
     /// One commit at most; whether there was anything to say. A conflict is pulled and tried again by the next call.
     /// With `losingAnswer` the server takes the commit but the device learns of it only by sending it again. `meanwhile`
-    /// is what programs do between the commit and its answer.
-    func push(losingAnswer: Bool = false, meanwhile: () throws -> Void = {}) throws -> Bool {
+    /// is what programs do between the commit and its answer; `leaving` percent of the contents have not gone up yet.
+    func push(
+        losingAnswer: Bool = false, leaving: Int = 0, meanwhile: () throws -> Void = {}
+    ) throws -> Bool {
         var context = PushContext(
             openForWriting: { self.busy.contains($0) }, urgent: true, rowLimit: 1 + entropy.number(below: 40))
         let first = try PushPlanner.plan(store: store, context: context, now: time.now(), commitID: freshID())
-        for number in first.uploads { context.uploaded[number] = try upload(number) }
+        // Some files are still on their way when the commit is made.
+        for number in first.uploads where !entropy.chance(leaving) {
+            context.uploaded[number] = try upload(number)
+        }
         let plan = try PushPlanner.plan(store: store, context: context, now: time.now(), commitID: freshID())
         guard let commit = plan.commit else { return false }
         let body = try WireJSON.encode(commit.request)

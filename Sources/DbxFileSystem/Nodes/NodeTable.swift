@@ -17,6 +17,8 @@ final class NodeTable: Sendable {
         var lookups: [InodeNumber: UInt32] = [:]
         var open: [InodeNumber: Open] = [:]
         var orphans: Set<InodeNumber> = []
+        /// Orphans that never had a name and may get one (O_TMPFILE).
+        var temporary: Set<InodeNumber> = []
         /// Access times newer than those in the store.
         var accessTimes: [InodeNumber: Timestamp] = [:]
         /// Files with content that no epoch covers.
@@ -29,6 +31,7 @@ final class NodeTable: Sendable {
         /// Whether the node is an orphan that nothing refers to any more; if so it is taken out.
         mutating func takeOrphan(_ number: InodeNumber) -> Bool {
             guard !isReferenced(number), orphans.remove(number) != nil else { return false }
+            temporary.remove(number)
             accessTimes[number] = nil
             unsynced.remove(number)
             remoteContent.remove(number)
@@ -67,6 +70,24 @@ final class NodeTable: Sendable {
         state.withLock { state in
             state.orphans.insert(number)
             return state.takeOrphan(number)
+        }
+    }
+
+    /// A file was made without a name; the caller has it open.
+    func becameTemporary(_ number: InodeNumber) {
+        state.withLock { state in
+            state.orphans.insert(number)
+            state.temporary.insert(number)
+        }
+    }
+
+    func isTemporary(_ number: InodeNumber) -> Bool { state.withLock { $0.temporary.contains(number) } }
+
+    /// The temporary file has its first name: it is like any other from now on.
+    func gotName(_ number: InodeNumber) {
+        state.withLock { state in
+            state.orphans.remove(number)
+            state.temporary.remove(number)
         }
     }
 

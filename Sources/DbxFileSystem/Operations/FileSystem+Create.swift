@@ -47,17 +47,33 @@ extension FileSystem {
         return (shown(node), opened(node.number, options))
     }
 
-    /// A second name for a node that is no directory.
+    /// O_TMPFILE: makes a file without a name and opens it. It is gone with its last close unless `link` names it.
+    package func createTemporary(
+        in parent: InodeNumber, permissions: UInt16, options: OpenOptions, by caller: Caller
+    ) throws(Errno) -> (FileAttributes, OpenedFile) {
+        let now = time.now()
+        let blueprint = NodeBlueprint(kind: .file, permissions: permissions)
+        let node = try inStore { store in
+            let directory = try store.requireLiveDirectory(parent)
+            return try store.createOrphan(newNode(blueprint, in: directory, by: caller), now: now)
+        }
+        defer { nodes.becameTemporary(node.number) }
+        return (shown(node), opened(node.number, options))
+    }
+
+    /// A name, one more or the first, for a node that is no directory.
     package func link(_ number: InodeNumber, as name: Name, in parent: InodeNumber) throws(Errno) -> FileAttributes {
         let now = time.now()
+        let isTemporary = nodes.isTemporary(number)
         let node = try inStore { store in
             let node = try store.require(number)
             guard node.kind != .directory else { throw Errno.notPermitted }
-            guard !node.isOrphan else { throw Errno.noSuchFile }
+            guard !node.isOrphan || isTemporary else { throw Errno.noSuchFile }
             guard node.links < Self.mostLinks else { throw Errno.tooManyLinks }
             try store.requireLiveDirectory(parent)
             return try store.link(number, in: parent, name, now: now)
         }
+        if isTemporary { nodes.gotName(number) }
         changed()
         return shown(node)
     }

@@ -7,42 +7,32 @@ package enum ExtendedAttributeMode: Hashable, Sendable {
     case any, create, replace
 }
 
-// `user.*` and `trusted.*` are kept and synced. `security.*` is not kept: on a nosuid mount file capabilities have no
-// effect. POSIX ACLs are refused, so that nobody takes them for being in force.
+// `user.*` and `trusted.*` are synced, `security.*` stays on this device. POSIX ACLs are refused, so that nobody takes
+// them for being in force.
 extension FileSystem {
     private static let longestName = 255
     private static let largestValue = 65_536
-    /// Of one node, names and values together.
-    private static let largestTotal = 256 << 10
 
     package func extendedAttribute(_ name: [UInt8], of number: InodeNumber) throws(Errno) -> [UInt8] {
-        // The kernel asks for security.capability before every write: no look into the store for it.
-        switch ExtendedAttributeClass(name) {
-        case .kept: break
-        case .security: throw .noData
-        case .unsupported: throw .notSupported
-        }
-        return try inStore { store in
-            let known = try store.require(number).attributes.extendedAttributes
-            guard let found = known.first(where: { $0.name == name }) else { throw Errno.noData }
-            return found.value
-        }
+        let known = try extendedAttributes(try ExtendedAttributeClass(name), of: number)
+        guard let found = known.first(where: { $0.name == name }) else { throw .noData }
+        return found.value
     }
 
-    /// The names, each with a zero byte behind it.
-    package func extendedAttributeNames(of number: InodeNumber) throws(Errno) -> [UInt8] {
-        try inStore { store in
-            try store.require(number).attributes.extendedAttributes.flatMap { $0.name + [0] }
-        }
+    /// The names, each with a zero byte behind it. Those of the administrator (`trusted.*`) are shown to nobody else.
+    package func extendedAttributeNames(of number: InodeNumber, by caller: Caller) throws(Errno) -> [UInt8] {
+        let synced = try extendedAttributes(.synced, of: number)
+        let shown = caller.uid == 0 ? synced : synced.filter { !$0.name.starts(with: "trusted.".utf8) }
+        return (shown + localAttributes[number]).flatMap { $0.name + [0] }
     }
 
     package func setExtendedAttribute(
         _ name: [UInt8], of number: InodeNumber, to value: [UInt8], mode: ExtendedAttributeMode
     ) throws(Errno) {
-        guard ExtendedAttributeClass(name) == .kept else { throw .notSupported }
+        let kind = try ExtendedAttributeClass(name)
         guard name.count <= Self.longestName else { throw .outOfRange }
         guard value.count <= Self.largestValue else { throw .argumentListTooLong }
-        try editExtendedAttributes(of: number) { known throws(Errno) in
+        try editExtendedAttributes(kind, of: number) { known throws(Errno) in
             let index = known.firstIndex { $0.name == name }
             if mode == .create, index != nil { throw .fileExists }
             if mode == .replace, index == nil { throw .noData }
@@ -50,43 +40,60 @@ extension FileSystem {
             known.append(ExtendedAttribute(name: name, value: value))
             known.sort { $0.name.lexicographicallyPrecedes($1.name) }
             let total = known.reduce(0) { $0 + $1.name.count + $1.value.count }
-            guard total <= Self.largestTotal else { throw .noSpace }
+            guard total <= NodeAttributes.maximumExtendedBytes else { throw .noSpace }
         }
     }
 
     package func removeExtendedAttribute(_ name: [UInt8], of number: InodeNumber) throws(Errno) {
-        switch ExtendedAttributeClass(name) {
-        case .kept: break
-        case .security: throw .noData
-        case .unsupported: throw .notSupported
-        }
-        try editExtendedAttributes(of: number) { known throws(Errno) in
+        try editExtendedAttributes(try ExtendedAttributeClass(name), of: number) { known throws(Errno) in
             guard let index = known.firstIndex(where: { $0.name == name }) else { throw .noData }
             known.remove(at: index)
         }
     }
 
+    private func extendedAttributes(
+        _ kind: ExtendedAttributeClass, of number: InodeNumber
+    ) throws(Errno) -> [ExtendedAttribute] {
+        switch kind {
+        case .synced: try inStore { store in try store.require(number).attributes.extendedAttributes }
+        case .local: localAttributes[number]
+        }
+    }
+
     private func editExtendedAttributes(
-        of number: InodeNumber, _ edit: (inout [ExtendedAttribute]) throws(Errno) -> Void
+        _ kind: ExtendedAttributeClass, of number: InodeNumber,
+        _ edit: (inout [ExtendedAttribute]) throws(Errno) -> Void
     ) throws(Errno) {
         let now = time.now()
+        var known = try extendedAttributes(kind, of: number)
+        try edit(&known)
         try inStore { store in
-            var known = try store.require(number).attributes.extendedAttributes
-            try edit(&known)
-            _ = try store.setAttributes(number, AttributeUpdate(extendedAttributes: known), now: now)
+            _ = try store.require(number)
+            switch kind {
+            case .synced: _ = try store.setAttributes(number, AttributeUpdate(extendedAttributes: known), now: now)
+            case .local: try store.setLocalAttributes(number, known)
+            }
         }
-        changed()
+        switch kind {
+        case .synced: changed()
+        case .local:
+            localAttributes.set(known, of: number)
+            keeper.noteChange()
+        }
     }
 }
 
-/// What is done with an extended attribute, by the first part of its name.
+/// Where an extended attribute is kept, by the first part of its name.
 private enum ExtendedAttributeClass {
-    case kept, security, unsupported
+    case synced, local
 
-    init(_ name: [UInt8]) {
-        func has(_ prefix: String) -> Bool {
-            name.count > prefix.utf8.count && name.starts(with: prefix.utf8)
-        }
-        self = has("user.") || has("trusted.") ? .kept : has("security.") ? .security : .unsupported
+    /// EOPNOTSUPP for a class that is not kept, EINVAL for one without a name behind it (xattr(7)).
+    init(_ name: [UInt8]) throws(Errno) {
+        let classes: [(prefix: String, kind: Self)] = [
+            ("user.", .synced), ("trusted.", .synced), ("security.", .local),
+        ]
+        guard let found = classes.first(where: { name.starts(with: $0.prefix.utf8) }) else { throw .notSupported }
+        guard name.count > found.prefix.utf8.count else { throw .invalidArgument }
+        self = found.kind
     }
 }

@@ -64,6 +64,7 @@ extension LocalStore {
     /// Orphans that a crash left behind: no program can have them open any more.
     private func removeLeftovers() throws {
         for node in try nodes(where: "flags & 16 != 0", []) { try removeOrphan(node.number) }
+        try sweepLocalAttributes()
     }
 
     /// Makes the root directory when there is none: called with what the server says, once per account.

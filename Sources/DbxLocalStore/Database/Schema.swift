@@ -5,6 +5,7 @@ enum Schema {
     static let migrator: DatabaseMigrator = {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1") { db in try db.execute(sql: version1) }
+        migrator.registerMigration("2") { db in try db.execute(sql: version2) }
         return migrator
     }()
 
@@ -68,4 +69,7 @@ enum Schema {
         CREATE TABLE deferred (id BLOB PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
         CREATE TABLE commits (id BLOB PRIMARY KEY, body BLOB NOT NULL, covered BLOB NOT NULL, epoch INTEGER NOT NULL) WITHOUT ROWID;
         """
+
+    /// Extended attributes that stay on this device.
+    private static let version2 = "CREATE TABLE local_attributes (node INTEGER PRIMARY KEY, body BLOB NOT NULL);"
 }

@@ -41,7 +41,7 @@ extension MountOperations {
     ) {
         count(.listxattr)
         do throws(Errno) {
-            reply.succeed(try fileSystem.extendedAttributeNames(of: inode.number))
+            reply.succeed(try fileSystem.extendedAttributeNames(of: inode.number, by: Caller(context)))
         } catch {
             reply.fail(error.rawValue)
         }

@@ -20,6 +20,20 @@ extension MountOperations {
         }
     }
 
+    func createTemporary(
+        in parent: FuseInode, mode: UInt32, flags: Int32, context: FuseContext, reply: consuming FuseReplyCreate
+    ) {
+        count(.create)
+        do throws(Errno) {
+            let (attributes, opened) = try fileSystem.createTemporary(
+                in: parent.number, permissions: mode.permissions, options: OpenOptions(flags: flags),
+                by: Caller(context))
+            reply.succeed(FuseEntry(attributes), FuseOpened(opened))
+        } catch {
+            reply.fail(error.rawValue)
+        }
+    }
+
     func open(_ inode: FuseInode, flags: Int32, context: FuseContext, reply: consuming FuseReplyOpen) {
         count(.open)
         do throws(Errno) {

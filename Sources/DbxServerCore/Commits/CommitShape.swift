@@ -4,7 +4,6 @@ import DbxWire
 /// What can be said of a commit without looking at the tree: sizes, duplicates, and values that no row may have.
 enum CommitShape {
     private static let maximumExtentsPerSegment = 16_384
-    private static let maximumAttributeBytes = 64 << 10
     private static let maximumTargetBytes = 4_095
 
     static func check(_ request: CommitRequest) throws {
@@ -52,7 +51,7 @@ enum CommitShape {
         let extended = state.extendedAttributes
         guard extended.allSatisfy({ (1...255).contains($0.name.count) && !$0.name.contains(0) }),
             zip(extended, extended.dropFirst()).allSatisfy({ $0.name.precedesBytewise($1.name) }),
-            extended.reduce(0, { $0 + $1.name.count + $1.value.count }) <= maximumAttributeBytes
+            extended.reduce(0, { $0 + $1.name.count + $1.value.count }) <= NodeAttributes.maximumExtendedBytes
         else {
             throw Problem.badRequest(
                 "The extended attributes of node \(node.id) are not in order, not valid, or too large.")

@@ -36,6 +36,8 @@ package enum CommitOutcome {
     private static func accept(_ entry: CoveredRows.Entry, seq: Seq, store: LocalStore) throws {
         guard let name = Name(entry.name.bytes) else { return }
         try store.rebaseEntry(parent: entry.parent, name: name, base: seq, baseNode: entry.sent)
+        // A name that waits for its new file's content was sent as gone: it stays a change.
+        guard try store.entry(parent: entry.parent, name: name)?.node == entry.sent else { return }
         try store.clearDirty(entryIn: entry.parent, name: name, ifChange: entry.change)
     }
 }

@@ -5,6 +5,11 @@ extension FuseCallbacks {
     static func setFiles(_ table: inout fuse_lowlevel_ops) {
         unsafe table.create = { request, parent, name, mode, info in
             let call = unsafe FuseCall(request)
+            if unsafe bytes(name).first == FuseProtocolHeader.temporaryName {
+                return unsafe call.operations.createTemporary(
+                    in: FuseInode(rawValue: parent), mode: mode, flags: flags(info), context: call.writingContext,
+                    reply: call.reply())
+            }
             unsafe call.operations.create(
                 bytes(name).span, in: FuseInode(rawValue: parent), mode: mode, flags: flags(info),
                 context: call.writingContext, reply: call.reply())

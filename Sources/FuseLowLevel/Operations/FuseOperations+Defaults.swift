@@ -47,6 +47,9 @@ extension FuseOperations {
         _ name: Span<UInt8>, in parent: FuseInode, mode: UInt32, flags: Int32, context: FuseContext,
         reply: consuming FuseReplyCreate
     ) { reply.fail(ENOSYS) }
+    package func createTemporary(
+        in parent: FuseInode, mode: UInt32, flags: Int32, context: FuseContext, reply: consuming FuseReplyCreate
+    ) { reply.fail(ENOSYS) }
     package func open(_ inode: FuseInode, flags: Int32, context: FuseContext, reply: consuming FuseReplyOpen) {
         reply.fail(ENOSYS)
     }

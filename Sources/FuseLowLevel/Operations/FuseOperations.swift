@@ -48,6 +48,9 @@ package protocol FuseOperations: AnyObject, Sendable {
     func create(
         _ name: Span<UInt8>, in parent: FuseInode, mode: UInt32, flags: Int32, context: FuseContext,
         reply: consuming FuseReplyCreate)
+    /// O_TMPFILE: creates and opens a file without a name; `link` may give it one later.
+    func createTemporary(
+        in parent: FuseInode, mode: UInt32, flags: Int32, context: FuseContext, reply: consuming FuseReplyCreate)
     func open(_ inode: FuseInode, flags: Int32, context: FuseContext, reply: consuming FuseReplyOpen)
     func read(
         _ inode: FuseInode, handle: FuseHandle, offset: Int64, count: Int, context: FuseContext,

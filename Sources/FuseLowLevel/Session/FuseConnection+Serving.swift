@@ -14,6 +14,7 @@ extension FuseConnection {
             guard count > 0 else { break }
             // Safe: libfuse has put `count` bytes at `mem`.
             let header = unsafe FuseProtocolHeader(UnsafeRawBufferPointer(start: buffer.mem, count: Int(count)))
+            if header.createsTemporaryFile { unsafe FuseProtocolHeader.turnIntoCreation(buffer.mem) }
             state.clearsSetID = header.clearsSetID
             if header.isInitialization {
                 state.offeredFlags = header.initializationFlags

@@ -14,6 +14,7 @@ internal import Glibc
         static let write: UInt32 = 16
         static let initialize: UInt32 = 26
         static let create: UInt32 = 35
+        static let createTemporary: UInt32 = 51
     }
 
     /// FUSE_HANDLE_KILLPRIV_V2 among the flags of INIT.
@@ -23,6 +24,18 @@ internal import Glibc
 
     /// The kernel's flags in an INIT request.
     var initializationFlags: UInt32 { word(at: 40 + 12) }
+
+    /// O_TMPFILE, which libfuse 3.14 does not know.
+    var createsTemporaryFile: Bool { word(at: 4) == Opcode.createTemporary }
+
+    /// Turns a FUSE_TMPFILE request, which begins at `start`, into a FUSE_CREATE of the same arguments: the name in it is
+    /// `temporaryName`, which no other creation has.
+    static func turnIntoCreation(_ start: UnsafeMutableRawPointer) {
+        unsafe start.storeBytes(of: Opcode.create, toByteOffset: 4, as: UInt32.self)
+    }
+
+    /// What the kernel names a file that has no name.
+    static let temporaryName = UInt8(ascii: "/")
 
     /// FUSE_WRITE_KILL_SUIDGID, FATTR_KILL_SUIDGID or FUSE_OPEN_KILL_SUIDGID is set.
     var clearsSetID: Bool {

@@ -56,10 +56,17 @@ struct KernelTests {
         }
     }
 
-    @Test func `temporary files without a name are refused`() throws {
+    @Test func `a file made without a name can get one, and is gone otherwise`() throws {
         try withMountedTree { tree in
-            let file = open(tree.path, O_RDWR | 0o20200000, 0o600)
-            #expect(file == -1 && errno == EOPNOTSUPP)
+            let temporaryFile: Int32 = 0o20200000
+            let file = open(tree.path, O_RDWR | temporaryFile, 0o600)
+            #expect(write(file, "kept", 4) == 4)
+            try tree.run("test -z \"$(ls -A)\"")
+            #expect(linkat(AT_FDCWD, "/proc/self/fd/\(file)", AT_FDCWD, tree.path + "/named", AT_SYMLINK_FOLLOW) == 0)
+            close(file)
+            #expect(try tree.run("stat -c '%h %s %a' named; cat named") == "1 4 600\nkept")
+            close(open(tree.path, O_RDWR | temporaryFile, 0o600))
+            #expect(try tree.run("ls -A") == "named")
         }
     }
 

@@ -20,23 +20,42 @@ import Testing
             expect(.fileExists) { try files.setExtendedAttribute(user, of: number, to: [1], mode: .create) }
             try files.setExtendedAttribute(Array("user.a".utf8), of: number, to: [], mode: .any)
             #expect(try files.extendedAttribute(user, of: number) == [1, 0, 2])
-            #expect(try files.extendedAttributeNames(of: number) == Array("user.a\0user.x\0".utf8))
+            #expect(try files.extendedAttributeNames(of: number, by: fixture.caller) == Array("user.a\0user.x\0".utf8))
             try files.removeExtendedAttribute(user, of: number)
             expect(.noData) { try files.removeExtendedAttribute(user, of: number) }
         }
     }
 
-    @Test func `classes that are not kept are refused, and capabilities are never there`() throws {
+    @Test func `classes that are not kept are refused, and a class alone is no name`() throws {
         try withFixture { fixture in
             let files = fixture.fileSystem
             let number = try fixture.makeFile("f")
-            expect(.noData) { _ = try files.extendedAttribute(Array("security.capability".utf8), of: number) }
-            for name in ["security.capability", "system.posix_acl_access", "system.x", "user.", "other.x"] {
-                expect(.notSupported) {
-                    try files.setExtendedAttribute(Array(name.utf8), of: number, to: [1], mode: .any)
-                }
+            for name in ["system.posix_acl_access", "system.x", "other.x"] {
+                let name = Array(name.utf8)
+                expect(.notSupported) { try files.setExtendedAttribute(name, of: number, to: [1], mode: .any) }
+                expect(.notSupported) { _ = try files.extendedAttribute(name, of: number) }
             }
-            expect(.notSupported) { _ = try files.extendedAttribute(Array("system.posix_acl_access".utf8), of: number) }
+            expect(.invalidArgument) {
+                try files.setExtendedAttribute(Array("user.".utf8), of: number, to: [1], mode: .any)
+            }
+        }
+    }
+
+    @Test func `security attributes stay here, make nothing dirty, and survive a restart`() throws {
+        try withFixture { fixture in
+            let number = try fixture.makeFile("f")
+            let name = Array("security.label".utf8)
+            let before = try fixture.shared.withStore { store in try store.node(number)?.change }
+            expect(.noData) { _ = try fixture.fileSystem.extendedAttribute(name, of: number) }
+            try fixture.fileSystem.setExtendedAttribute(name, of: number, to: [7], mode: .create)
+            #expect(try fixture.shared.withStore { store in try store.node(number)?.change } == before)
+            try fixture.restart()
+            #expect(try fixture.fileSystem.extendedAttribute(name, of: number) == [7])
+            #expect(
+                try fixture.fileSystem.extendedAttributeNames(of: number, by: fixture.caller) == name + [0])
+            try fixture.fileSystem.removeExtendedAttribute(name, of: number)
+            try fixture.restart()
+            expect(.noData) { _ = try fixture.fileSystem.extendedAttribute(name, of: number) }
         }
     }
 
