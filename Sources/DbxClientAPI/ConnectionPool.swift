@@ -8,7 +8,7 @@ final class ConnectionPool: Sendable {
     private let idle = Mutex<[HTTPConnection]>([])
     private let trust: HTTPTrust
     private let time: any TimeSource
-    private static let maximumIdle = 16
+    private static let maximumIdle = 40
 
     init(trust: HTTPTrust, time: any TimeSource) {
         self.trust = trust

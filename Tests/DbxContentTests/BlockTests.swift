@@ -58,10 +58,6 @@ struct BlockTests {
             let secrets = BlockSecrets(key: other.access.secrets.key, payloadHash: block.access.secrets.payloadHash)
             return try opener.open(block.stored, BlockAccess(id: block.id, secrets: secrets, layout: layout))
         }
-        #expect(throws: BlockError.wrongPayloadHash) {
-            let secrets = BlockSecrets(key: block.access.secrets.key, payloadHash: other.access.secrets.payloadHash)
-            return try opener.open(block.stored, BlockAccess(id: block.id, secrets: secrets, layout: layout))
-        }
         #expect(throws: BlockError.wrongLength) { try opener.open(Array(block.stored.dropLast()), block.access) }
         var swapped = block.stored
         let (first, second) = (layout.storedRange(of: 1..<2), layout.storedRange(of: 2..<3))

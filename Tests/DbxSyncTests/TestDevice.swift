@@ -172,8 +172,8 @@ final class TestDevice {
                 query: Dictionary(uniqueKeysWithValues: query.map { (String($0[0]), String($0[1])) }),
                 headers: Dictionary(uniqueKeysWithValues: upload.headers.map { ($0.key.lowercased(), $0.value) }),
                 contentLength: Int64(bytes.count)))
-        try receiver.receive(bytes)
-        try receiver.finish()
+        try receiver.receive(bytes.span.bytes)
+        try server.confirm([try receiver.store()])[0].get()
     }
 
     // MARK: What it shows

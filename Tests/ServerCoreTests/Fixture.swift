@@ -161,9 +161,9 @@ final class TestDevice {
 
     func put(_ bytes: [UInt8], to signed: SignedUpload) throws {
         let receiver = try server.beginUpload(incoming(signed, bytes: bytes.count))
-        try receiver.receive(Array(bytes.prefix(40)))
-        try receiver.receive(Array(bytes.dropFirst(40)))
-        try receiver.finish()
+        try receiver.receive(Array(bytes.prefix(40)).span.bytes)
+        try receiver.receive(Array(bytes.dropFirst(40)).span.bytes)
+        try server.confirm([try receiver.store()])[0].get()
     }
 
     func wrap(_ block: TestBlock, plainBytes: Int64) -> CommittedBlock {

@@ -26,7 +26,9 @@ struct UploadTests {
 
     private func read(_ block: TestBlock, as device: TestDevice) throws -> [UInt8] {
         let stored = try fixture.server.readBlock(device.caller, namespace: device.namespace, block: block.id)
-        return try stored.read(offset: 0, count: Int(stored.bytes))
+        var bytes = [UInt8](repeating: 0, count: Int(stored.bytes))
+        try bytes.withUnsafeMutableBytes { try stored.read(into: $0, offset: 0) }
+        return bytes
     }
 
     @Test("an uploaded and committed block is read back")
@@ -69,15 +71,29 @@ struct UploadTests {
         let signed = try #require(try ada.grant(block).upload)
         let incoming = ada.incoming(signed, bytes: 100)
         let long = try fixture.server.beginUpload(incoming)
-        #expect(problem { try long.receive([UInt8](repeating: 0, count: 101)) } == .payloadTooLarge)
+        #expect(problem { try long.receive([UInt8](repeating: 0, count: 101).span.bytes) } == .payloadTooLarge)
         let short = try fixture.server.beginUpload(incoming)
-        try short.receive(Array(block.stored.dropLast()))
-        #expect(problem { try short.finish() } == .badRequest)
+        try short.receive(Array(block.stored.dropLast()).span.bytes)
+        #expect(problem { _ = try short.store() } == .badRequest)
         let other = try fixture.server.beginUpload(incoming)
-        try other.receive([UInt8](repeating: 0, count: 100))
-        #expect(problem { try other.finish() } == .badRequest)
-        #expect(problem { try other.finish() } == .badRequest)
+        try other.receive([UInt8](repeating: 0, count: 100).span.bytes)
+        #expect(problem { _ = try other.store() } == .badRequest)
+        #expect(problem { _ = try other.store() } == .badRequest)
         #expect(try ada.grant(block).upload != nil)
+    }
+
+    @Test("blocks count as uploaded when their receipts are made, many at a time")
+    func receiptsTogether() throws {
+        let blocks = (0..<5).map { _ in ada.block() }
+        let stored = try blocks.map { block in
+            let signed = try #require(try ada.grant(block).upload)
+            let receiver = try fixture.server.beginUpload(ada.incoming(signed, bytes: block.stored.count))
+            try receiver.receive(block.stored.span.bytes)
+            return try receiver.store()
+        }
+        for block in blocks { #expect(try ada.grant(block).upload != nil) }
+        for result in fixture.server.confirm(stored) { try result.get() }
+        for block in blocks { #expect(try ada.grant(block).upload == nil) }
     }
 
     @Test("a block that the device uploaded is not asked for again")

@@ -154,3 +154,16 @@ struct ObjectStoreContractTests {
         #expect(ObjectKey(name: String(repeating: "a", count: 64) + ".2")?.generation == 2)
     }
 }
+
+extension StagedObject {
+    fileprivate func append(_ bytes: [UInt8]) throws(StoreError) { try append(bytes.span.bytes) }
+}
+
+extension OpenObject {
+    /// Exactly `count` bytes from `offset`.
+    fileprivate func read(offset: Int64, count: Int) throws -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        try bytes.withUnsafeMutableBytes { try read(into: $0, offset: offset) }
+        return bytes
+    }
+}

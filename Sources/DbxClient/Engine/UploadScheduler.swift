@@ -3,7 +3,8 @@ import DbxLocalStore
 import DbxSystem
 import DbxTransfer
 
-/// Runs the uploads that the planner asked for, several files at a time, in its order.
+/// Runs the uploads that the planner asked for, many files at a time, in its order: of small files the server makes as
+/// many durable at once as come at once.
 ///
 /// Sendable: guarded by its monitor, held for moves in the queue only. Results go to `finished`, called on its threads
 /// without locks.
@@ -22,7 +23,7 @@ final class UploadScheduler: Sendable {
     private let threads = Monitor<[WorkerThread]>([])
 
     init(
-        shared: SharedStore, uploader: ContentUploader, threads count: Int = 8,
+        shared: SharedStore, uploader: ContentUploader, threads count: Int = 32,
         finished: @escaping @Sendable (FinishedUpload) -> Void
     ) throws(Errno) {
         self.shared = shared

@@ -11,8 +11,6 @@ package enum BlockError: Error, Hashable, Sendable {
     case wrongID
     /// A frame does not open under the key: damaged, swapped, from another block, or the wrong key.
     case notAuthentic(frame: Int)
-    /// The payload is not the one whose hash was wrapped with the key.
-    case wrongPayloadHash
     /// Made by a newer dbxfs: an unknown version, codec or flag.
     case unsupported
     /// Encoded against another block, which this reader does not follow.

@@ -18,7 +18,14 @@ extension FileSystem {
     ) throws(Errno) -> Int? {
         guard let open = handles[handle] else { throw .badFileDescriptor }
         let plan = try plan(open.number, offset, buffer.count)
-        guard plan.isLocal else { return nil }
+        guard plan.isLocal, unsafe try fillWithoutWaiting(buffer, plan), isCurrent(plan) else { return nil }
+        noteAccess(plan, open)
+        readAhead(open, offset..<offset + Int64(plan.count), size: plan.size)
+        return plan.count
+    }
+
+    /// Copies what the page cache has; false where the disk would be waited for. The plan is local.
+    func fillWithoutWaiting(_ buffer: UnsafeMutableRawBufferPointer, _ plan: ReadPlan) throws(Errno) -> Bool {
         var position = 0
         for piece in plan.pieces {
             let part = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[position..<position + piece.length])
@@ -28,11 +35,9 @@ extension FileSystem {
                 continue
             }
             // Safe: the part lies in the caller's buffer.
-            guard unsafe try shared.segments.readWithoutWaiting(into: part, at: place) else { return nil }
+            guard unsafe try shared.segments.readWithoutWaiting(into: part, at: place) else { return false }
         }
-        guard isCurrent(plan) else { return nil }
-        finish(plan, open, offset)
-        return plan.count
+        return true
     }
 
     /// Reads what `readAtOnce` could not: fetches missing blocks, waits for the disk. EINTR when cancelled; EHOSTDOWN
@@ -45,7 +50,7 @@ extension FileSystem {
             return Cancellation {}
         }
         let operation = ReadOperation(self, open, offset: offset, count: count, receiver: receiver)
-        operation.advance()
+        operation.begin()
         return Cancellation { operation.cancel() }
     }
 
@@ -61,13 +66,13 @@ extension FileSystem {
         shared.withStore { $0.reuseGeneration.load(ordering: .acquiring) } == plan.generation
     }
 
-    /// After the bytes are there: the access time, and what will be wanted next.
-    func finish(_ plan: ReadPlan, _ open: Handle, _ offset: Int64) {
+    func noteAccess(_ plan: ReadPlan, _ open: Handle) {
         if let accessTime = plan.accessTime { nodes.setAccessTime(of: open.number, accessTime) }
-        readAhead(open, offset..<offset + Int64(plan.count), size: plan.size)
     }
 
-    private func readAhead(_ open: Handle, _ range: Range<Int64>, size: Int64) {
+    /// Fetches what will be wanted next. Called once for each read, when it comes: the kernel sends them in order, but
+    /// they end in any, and what comes next should be on its way together with what is waited for.
+    func readAhead(_ open: Handle, _ range: Range<Int64>, size: Int64) {
         let ahead = open.readahead.withLock { $0.next(after: range, size: size) }
         guard !ahead.isEmpty else { return }
         let wanted = try? inStore { store in

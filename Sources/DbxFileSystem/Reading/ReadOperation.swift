@@ -5,8 +5,9 @@ import Synchronization
 
 /// One read on its way through fetching, checking and the disk, until its receiver has an answer.
 ///
-/// Goes in rounds: plan; fetch what is missing, then plan again; else read on an input thread, and plan again should the
-/// places have been reused meanwhile. Guarded by its own mutex, held for moves only.
+/// Goes in rounds: plan; fetch what is missing, then plan again on the thread that brought the last of it, and reply from
+/// there if the page cache still has it; else read on an input thread, and plan again should the places have been reused
+/// meanwhile. Guarded by its own mutex, held for moves only.
 final class ReadOperation: Sendable {
     private struct State {
         /// Nil once answered.
@@ -37,18 +38,39 @@ final class ReadOperation: Sendable {
         state = Mutex(State(receiver: receiver))
     }
 
-    /// The next round. Waits for nothing.
-    func advance() {
-        guard state.withLock({ $0.receiver != nil }) else { return }
-        guard fileSystem.time.monotonic() < deadline else { return fail(.timedOut) }
+    /// The first round. Waits for nothing.
+    func begin() {
+        guard let plan = plan() else { return }
+        if plan.missing.isEmpty {
+            submit(plan)
+        } else {
+            fetch(plan.missing)
+        }
+        fileSystem.readAhead(open, offset..<offset + Int64(plan.count), size: plan.size)
+    }
+
+    /// Another round. Waits for nothing.
+    private func advance() {
+        guard let plan = plan() else { return }
+        if !plan.missing.isEmpty { return fetch(plan.missing) }
+        if !plan.isLocal || !replyAtOnce(plan) { submit(plan) }
+    }
+
+    /// Nil when the read is over.
+    private func plan() -> ReadPlan? {
+        guard state.withLock({ $0.receiver != nil }) else { return nil }
         do throws(Errno) {
-            let plan = try fileSystem.plan(open.number, offset, count)
-            if !plan.missing.isEmpty { return fetch(plan.missing) }
-            let isAccepted = fileSystem.inputThreads.trySubmit { self.readFromDisk(plan) }
-            if !isAccepted { fail(.outOfMemory) }
+            guard fileSystem.time.monotonic() < deadline else { throw .timedOut }
+            return try fileSystem.plan(open.number, offset, count)
         } catch {
             fail(error)
+            return nil
         }
+    }
+
+    private func submit(_ plan: ReadPlan) {
+        let isAccepted = fileSystem.inputThreads.trySubmit { self.readFromDisk(plan) }
+        if !isAccepted { fail(.outOfMemory) }
     }
 
     func cancel() { fail(.interrupted) }
@@ -101,23 +123,42 @@ final class ReadOperation: Sendable {
         fileSystem.keeper.request { _ in self.advance() }
     }
 
-    // MARK: On an input thread
+    // MARK: Replying
 
+    /// Replies with what has just been fetched; false where that has left the page cache again.
+    private func replyAtOnce(_ plan: ReadPlan) -> Bool {
+        unsafe ThreadBuffer.withBytes(plan.count) { buffer in
+            // A failure is met again, and reported, on the input thread.
+            guard (unsafe try? fileSystem.fillWithoutWaiting(buffer, plan)) == true, fileSystem.isCurrent(plan) else {
+                return false
+            }
+            unsafe reply(buffer, plan)
+            return true
+        }
+    }
+
+    /// On an input thread.
     private func readFromDisk(_ plan: ReadPlan) {
         guard state.withLock({ $0.receiver != nil }) else { return }
         do throws(Errno) {
             for block in plan.unverified where try !fileSystem.verify(block) { return advance() }
-            unsafe try ThreadBuffer.withBytes(plan.count) { buffer throws(Errno) in
+            let isCurrent = unsafe try ThreadBuffer.withBytes(plan.count) { buffer throws(Errno) in
                 unsafe try fill(buffer, plan)
-                guard fileSystem.isCurrent(plan) else { return advance() }
-                guard let receiver = take() else { return }
-                fileSystem.finish(plan, open, offset)
-                // Safe: the receiver uses the bytes only during the call.
-                unsafe receiver.receive(UnsafeRawBufferPointer(buffer).bytes)
+                guard fileSystem.isCurrent(plan) else { return false }
+                unsafe reply(buffer, plan)
+                return true
             }
+            if !isCurrent { advance() }
         } catch {
             fail(error)
         }
+    }
+
+    private func reply(_ buffer: UnsafeMutableRawBufferPointer, _ plan: ReadPlan) {
+        guard let receiver = take() else { return }
+        fileSystem.noteAccess(plan, open)
+        // Safe: the receiver uses the bytes only during the call.
+        unsafe receiver.receive(UnsafeRawBufferPointer(buffer).bytes)
     }
 
     private func fill(_ buffer: UnsafeMutableRawBufferPointer, _ plan: ReadPlan) throws(Errno) {

@@ -55,19 +55,32 @@ extension Server {
         try AccessPolicy.check(caller, .write, in: upload.namespace, rows)
     }
 
-    /// The receipt, after the object has become durable.
-    func completeUpload(_ upload: UploadRecord) throws {
+    /// Makes the receipts for several uploads with one wait for the disk. Answers in order; none is returned before all
+    /// are durable.
+    package func confirm(_ uploads: [StoredUpload]) -> [Result<Void, Problem>] {
         let now = time.now()
-        try metadata.write { rows in
-            if let block = try rows.block(upload.block), block.state == .granted {
-                try rows.setState(.stored, of: block.id)
-            }
-            // Gone where another device has committed the block meanwhile: then nobody needs the receipt.
-            guard var current = try rows.upload(upload.id) else { return }
-            current.state = .stored
-            current.touchedAt = now
-            try rows.update(current)
+        let bodies: [(any MetadataTransaction) throws -> Void] = uploads.map { stored in
+            { rows in try Self.confirm(stored.upload, rows, now: now) }
         }
+        do {
+            return try metadata.writeBatch(bodies) { _ in }.map { $0.mapError(problem) }
+        } catch {
+            let problem = problem(from: error)
+            return uploads.map { _ in .failure(problem) }
+        }
+    }
+
+    private static func confirm(
+        _ upload: UploadRecord, _ rows: any MetadataTransaction, now: Timestamp
+    ) throws {
+        if let block = try rows.block(upload.block), block.state == .granted {
+            try rows.setState(.stored, of: block.id)
+        }
+        // Gone where another device has committed the block meanwhile: then nobody needs the receipt.
+        guard var current = try rows.upload(upload.id) else { return }
+        current.state = .stored
+        current.touchedAt = now
+        try rows.update(current)
     }
 
     /// Gives up idle uploads; returns how many. Their objects stay until garbage collection.
@@ -111,8 +124,8 @@ package struct StoredBlock: Sendable {
     let object: any OpenObject
     let server: Server
 
-    /// Exactly `count` bytes from `offset`; both within `bytes`.
-    package func read(offset: Int64, count: Int) throws(Problem) -> [UInt8] {
-        try server.answering { try object.read(offset: offset, count: count) }
+    /// Fills `buffer` with the stored bytes from `offset` on, all of them within `bytes`.
+    package func read(into buffer: UnsafeMutableRawBufferPointer, offset: Int64) throws(Problem) {
+        try server.answering { unsafe try object.read(into: buffer, offset: offset) }
     }
 }

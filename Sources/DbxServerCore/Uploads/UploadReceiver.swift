@@ -2,7 +2,12 @@ import DbxServerStores
 package import DbxWire
 import Synchronization
 
-/// Takes the bytes of one upload in order; one call at a time, from any thread. Dropped without `finish`, it leaves
+/// An upload whose bytes have become a durable object. It counts once the server has confirmed it.
+package struct StoredUpload: Sendable {
+    let upload: UploadRecord
+}
+
+/// Takes the bytes of one upload in order; one call at a time, from any thread. Dropped without `store`, it leaves
 /// nothing. Its lock only guards against misuse: calls do not overlap.
 package final class UploadReceiver: Sendable {
     private struct State {
@@ -23,28 +28,31 @@ package final class UploadReceiver: Sendable {
     }
 
     /// Appends; `payload-too-large` beyond the granted length.
-    package func receive(_ bytes: [UInt8]) throws(Problem) {
-        try server.answering {
-            try state.withLock { state in
-                guard let staged = state.staged else { throw Self.ended }
-                state.received += Int64(bytes.count)
-                guard state.received <= upload.storedBytes else {
-                    throw Problem(kind: .payloadTooLarge, detail: "The upload is longer than was signed.")
+    package func receive(_ bytes: RawSpan) throws(Problem) {
+        // The pointer is used only inside the closure: a span is not captured.
+        unsafe try bytes.withUnsafeBytes { bytes throws(Problem) in
+            try server.answering {
+                try state.withLock { state in
+                    guard let staged = state.staged else { throw Self.ended }
+                    state.received += Int64(bytes.count)
+                    guard state.received <= upload.storedBytes else {
+                        throw Problem(kind: .payloadTooLarge, detail: "The upload is longer than was signed.")
+                    }
+                    unsafe try staged.append(bytes.bytes)
                 }
-                try staged.append(bytes)
             }
         }
     }
 
-    /// Checks length and hash, makes the block durable and the device's receipt for it.
-    package func finish() throws(Problem) {
+    /// Checks length and hash and makes the block durable. The device has no receipt before `Server.confirm`.
+    package func store() throws(Problem) -> StoredUpload {
         try server.answering {
             try state.withLock { state in
                 guard let staged = state.staged else { throw Self.ended }
                 state.staged = nil
                 try Self.promote(staged, to: key, length: upload.storedBytes)
             }
-            try server.completeUpload(upload)
+            return StoredUpload(upload: upload)
         }
     }
 

@@ -22,7 +22,8 @@ extension RequestHandler {
     }
 
     /// The signature is checked first. A block is at most 4 MiB and a little: it is taken in whole and then written,
-    /// hashed and synced on one thread, so that a slow sender holds memory, not a thread.
+    /// hashed and synced on one thread, so that a slow sender holds memory, not a thread. Receipts for uploads that end
+    /// at about the same time are made together.
     @concurrent func upload(_ exchange: Exchange) async throws -> Response {
         var headers: [String: String] = [:]
         for field in exchange.headers { headers[field.name.canonicalName] = field.value }
@@ -32,7 +33,7 @@ extension RequestHandler {
             headers: headers, contentLength: exchange.contentLength.map(Int64.init))
         let upload = try await pool.run { [server] in OpenUpload(try server.beginUpload(incoming)) }
         let body = try await exchange.wholeBody()
-        try await pool.run { try upload.finish(with: Array(buffer: body)) }
+        try await uploads.submit(try await pool.run { try upload.store(body) })
         return Answers.nothing()
     }
 
@@ -42,10 +43,10 @@ extension RequestHandler {
 
         init(_ receiver: sending UploadReceiver) { self.receiver = Mutex(receiver) }
 
-        func finish(with bytes: [UInt8]) throws {
+        func store(_ body: ByteBuffer) throws -> StoredUpload {
             try receiver.withLock { receiver in
-                try receiver.receive(bytes)
-                try receiver.finish()
+                try receiver.receive(body.readableBytesSpan)
+                return try receiver.store()
             }
         }
     }
@@ -55,7 +56,7 @@ extension RequestHandler {
         let block: StoredBlock
         let range: ByteRange
         let bounds: Range<Int64>
-        let first: [UInt8]
+        let first: ByteBuffer
     }
 
     @concurrent func readBlock(_ exchange: Exchange) async throws -> Response {
@@ -71,7 +72,7 @@ extension RequestHandler {
             let bounds: Range<Int64> = if case .part(let part) = range { part } else { 0..<block.bytes }
             let skipsBody = isKnown || isHead || range == .unsatisfiable
             let count = skipsBody ? 0 : Int(min(Int64(bounds.count), Self.chunkBytes))
-            let first = count == 0 ? [] : try block.read(offset: bounds.lowerBound, count: count)
+            let first = count == 0 ? ByteBuffer() : try Self.read(block, bounds.lowerBound, count)
             return Opened(block: block, range: range, bounds: bounds, first: first)
         }
         return response(to: opened, tag: tag, isKnown: isKnown, isHead: isHead)
@@ -101,20 +102,30 @@ extension RequestHandler {
 
     /// Each chunk is read while the one before it goes out; a reader that does not keep up stops the reading.
     private func body(of opened: Opened) -> ResponseBody {
-        let first = ByteBuffer(bytes: opened.first)
-        if opened.first.count == opened.bounds.count { return ResponseBody(byteBuffer: first) }
+        let first = opened.first
+        if first.readableBytes == opened.bounds.count { return ResponseBody(byteBuffer: first) }
         return ResponseBody(contentLength: opened.bounds.count) { [pool] writer in
             try await writer.write(first)
-            var position = opened.bounds.lowerBound + Int64(opened.first.count)
+            var position = opened.bounds.lowerBound + Int64(first.readableBytes)
             while position < opened.bounds.upperBound {
                 let (offset, count) = (position, Int(min(opened.bounds.upperBound - position, Self.chunkBytes)))
                 let block = opened.block
-                try await writer.write(
-                    try await pool.run { ByteBuffer(bytes: try block.read(offset: offset, count: count)) })
+                try await writer.write(try await pool.run { try Self.read(block, offset, count) })
                 position += Int64(count)
             }
             try await writer.finish(nil)
         }
+    }
+
+    /// From the file into the buffer that is sent, without a copy between.
+    private static func read(_ block: StoredBlock, _ offset: Int64, _ count: Int) throws -> ByteBuffer {
+        var buffer = ByteBufferAllocator().buffer(capacity: count)
+        // Safe: the buffer has room for `count` bytes, all of which are filled.
+        unsafe try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { room in
+            unsafe try block.read(into: UnsafeMutableRawBufferPointer(rebasing: room[..<count]), offset: offset)
+            return count
+        }
+        return buffer
     }
 
     /// Whether an `If-None-Match` header names the tag (weakly, as RFC 9110 §13.1.2 has it) or says `*`.

@@ -35,17 +35,19 @@ package struct ServingProcess {
 
         let pool = BlockingPool(threads: configuration.blockingThreads)
         let logins = BlockingPool(threads: 2, limit: 64)
-        let commits = try CommitQueue(server: server)
+        let commits = try BatchQueue(name: "commits") { server.commit($0) }
+        let uploads = try BatchQueue(name: "uploads") { server.confirm($0) }
         let listeners = ListenerRegistry()
         let handler = RequestHandler(
-            server: server, pool: pool, logins: logins, commits: commits, listeners: listeners, version: version,
-            logger: logger)
+            server: server, pool: pool, logins: logins, commits: commits, uploads: uploads, listeners: listeners,
+            version: version, logger: logger)
         let upkeep = Upkeep(server: server, pool: pool, listeners: listeners, logger: logger)
         try await listen(address, identity, handler, upkeep)
 
         try await pool.stop()
         try await logins.stop()
         commits.stop()
+        uploads.stop()
         withExtendedLifetime(lock) { logger.info("stopped") }
     }
 

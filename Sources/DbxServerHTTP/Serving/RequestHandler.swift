@@ -9,14 +9,16 @@ import NIOCore
 
 /// Answers requests: finds the operation, checks limits, runs the handler, turns every error into a problem, and logs.
 ///
-/// Handlers live in `Routes/`, one extension per family. They wait for the core only through `pool`, `logins` and
-/// `commits`; tokens, passwords, keys and queries are never logged.
+/// Handlers live in `Routes/`, one extension per family. They wait for the core only through `pool`, `logins`,
+/// `commits` and `uploads`; tokens, passwords, keys and queries are never logged.
 struct RequestHandler: Sendable {
     let server: Server
     let pool: BlockingPool
     /// Password hashes take a tenth of a second of one core each: a storm of logins must not starve the rest.
     let logins: BlockingPool
-    let commits: CommitQueue
+    let commits: BatchQueue<SubmittedCommit, CommitResult>
+    /// Receipts for blocks that are on the disk.
+    let uploads: BatchQueue<StoredUpload, Void>
     let listeners: ListenerRegistry
     let version: String
     let logger: Logger
@@ -32,13 +34,14 @@ struct RequestHandler: Sendable {
     private struct ConnectionGivenUp: Error {}
 
     init(
-        server: Server, pool: BlockingPool, logins: BlockingPool, commits: CommitQueue, listeners: ListenerRegistry,
-        version: String, logger: Logger
+        server: Server, pool: BlockingPool, logins: BlockingPool, commits: BatchQueue<SubmittedCommit, CommitResult>,
+        uploads: BatchQueue<StoredUpload, Void>, listeners: ListenerRegistry, version: String, logger: Logger
     ) {
         self.server = server
         self.pool = pool
         self.logins = logins
         self.commits = commits
+        self.uploads = uploads
         self.listeners = listeners
         self.version = version
         self.logger = logger

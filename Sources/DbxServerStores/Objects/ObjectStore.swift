@@ -67,7 +67,7 @@ package enum StagingError: Error, Hashable, Sendable {
 /// Bytes of an upload on their way in. Used by one thread at a time; what is neither promoted nor discarded before the
 /// last reference goes is discarded.
 package protocol StagedObject: AnyObject {
-    func append(_ bytes: [UInt8]) throws(StoreError)
+    func append(_ bytes: RawSpan) throws(StoreError)
 
     /// Makes the bytes the object `key` if they are exactly `length` long and their SHA-256 is the key's block id. An
     /// object that is there already stays, with the same work done and the same answer.
@@ -79,6 +79,6 @@ package protocol StagedObject: AnyObject {
 /// An object open for reading, from any thread.
 package protocol OpenObject: Sendable {
     var length: Int64 { get }
-    /// Exactly `count` bytes from `offset`; both within `length`.
-    func read(offset: Int64, count: Int) throws(StoreError) -> [UInt8]
+    /// Fills `buffer` with the bytes from `offset` on, all of them within `length`.
+    func read(into buffer: UnsafeMutableRawBufferPointer, offset: Int64) throws(StoreError)
 }

@@ -19,10 +19,15 @@ final class StagedFile: StagedObject {
 
     deinit { discard() }
 
-    func append(_ bytes: [UInt8]) throws(StoreError) {
-        try DirectoryObjectStore.translating(path) { () throws(Errno) in try file.write(bytes, at: length) }
-        hash.update(data: bytes)
-        length += Int64(bytes.count)
+    func append(_ bytes: RawSpan) throws(StoreError) {
+        // The pointer is used only inside the closure.
+        unsafe try bytes.withUnsafeBytes { bytes throws(StoreError) in
+            try DirectoryObjectStore.translating(path) { () throws(Errno) in
+                unsafe try file.write(bytes, at: length)
+            }
+            unsafe hash.update(bufferPointer: bytes)
+        }
+        length += Int64(bytes.byteCount)
     }
 
     func promote(to key: ObjectKey, length expected: Int64) throws(StagingError) {
@@ -51,11 +56,10 @@ struct ObjectFile: OpenObject {
     let path: String
     let length: Int64
 
-    func read(offset: Int64, count: Int) throws(StoreError) -> [UInt8] {
-        let bytes = try DirectoryObjectStore.translating(path) { () throws(Errno) in
-            try file.read(count: count, at: offset)
+    func read(into buffer: UnsafeMutableRawBufferPointer, offset: Int64) throws(StoreError) {
+        let count = try DirectoryObjectStore.translating(path) { () throws(Errno) in
+            unsafe try file.read(into: buffer, at: offset)
         }
-        guard bytes.count == count else { throw .corrupt("\(path) is shorter than it was") }
-        return bytes
+        guard count == buffer.count else { throw .corrupt("\(path) is shorter than it was") }
     }
 }

@@ -10,15 +10,15 @@ import DbxWire
 /// extents.
 ///
 /// Sendable. `upload` blocks the calling thread; several files may be on their way at once. The block threads are shared
-/// by all of them, and at most `maximumBlocks` blocks are in memory however large the files are.
+/// by all of them, and blocks of `maximumBytes` at most are in memory however large and many the files are.
 package final class ContentUploader: Sendable {
     private let blocks: BlockUploader
     private let shared: SharedStore
     private let threads: ThreadPool
-    /// Blocks that may still be taken into memory.
-    private let room: Monitor<Int>
+    /// Bytes of content that may still be taken into memory. A block has its stored form beside it while it is sent.
+    private let room = Monitor(maximumBytes)
 
-    private static let maximumBlocks = 8
+    private static let maximumBytes = 32 << 20
 
     package init(
         api: any DbxAPI, namespace: NamespaceID, shared: SharedStore, keys: KeyringBox, meter: TransferMeter,
@@ -28,7 +28,6 @@ package final class ContentUploader: Sendable {
             api: api, namespace: namespace, shared: shared, keys: keys, meter: meter, entropy: entropy)
         self.shared = shared
         threads = try ThreadPool(name: "dbxfs-upload", threads: count)
-        room = Monitor(Self.maximumBlocks)
     }
 
     /// After every `upload` has been cancelled.
@@ -48,9 +47,9 @@ package final class ContentUploader: Sendable {
         var next = try nextBlock(&source, &reader)
         var index = 0
         while let block = next, !outcomes.withLock({ $0.hasFailed }), !cancel.isCancelled {
-            takeRoom()
+            takeRoom(block.bytes.count)
             // The last block, and so every small file, needs no other thread.
-            next = try nextBlockOrSettle(&source, &reader, outcomes)
+            next = try nextBlockOrSettle(&source, &reader, outcomes, holding: block.bytes.count)
             start(block, at: index, alone: next == nil, outcomes, cancel)
             index += 1
         }
@@ -81,12 +80,12 @@ package final class ContentUploader: Sendable {
 
     /// The same while blocks are under way: they end before a failure leaves.
     private func nextBlockOrSettle(
-        _ source: inout BlockSource, _ reader: inout SnapshotReader, _ outcomes: Monitor<Outcomes>
+        _ source: inout BlockSource, _ reader: inout SnapshotReader, _ outcomes: Monitor<Outcomes>, holding bytes: Int
     ) throws(UploadFailure) -> BlockSource.Block? {
         do throws(UploadFailure) {
             return try nextBlock(&source, &reader)
         } catch {
-            giveRoom()
+            giveRoom(bytes)
             _ = try wait(for: outcomes)
             throw error
         }
@@ -99,7 +98,7 @@ package final class ContentUploader: Sendable {
         outcomes.update { $0.outstanding += 1 }
         let job: @Sendable () -> Void = { [self] in
             let result = Result { () throws(UploadFailure) in try blocks.upload(block.bytes, cancel: cancel) }
-            giveRoom()
+            giveRoom(block.bytes.count)
             outcomes.update { outcomes in
                 outcomes.outstanding -= 1
                 switch result {
@@ -119,15 +118,15 @@ package final class ContentUploader: Sendable {
         return (settled?.made ?? [:]).sorted { $0.key < $1.key }.map(\.value)
     }
 
-    private func takeRoom() {
+    private func takeRoom(_ bytes: Int) {
         _ = room.wait { room -> Bool? in
-            guard room > 0 else { return nil }
-            room -= 1
+            guard room >= bytes else { return nil }
+            room -= bytes
             return true
         }
     }
 
-    private func giveRoom() { room.update { $0 += 1 } }
+    private func giveRoom(_ bytes: Int) { room.update { $0 += bytes } }
 
     // MARK: Result
 

@@ -99,6 +99,21 @@ import Testing
         }
     }
 
+    @Test func `what comes next is on its way before the read that is waited for has ended`() throws {
+        try withFixture { fixture in
+            let bytes = pattern(2 << 20)
+            let number = try fixture.makeRemoteFile("f", bytes)
+            let opened = try fixture.fileSystem.open(number, options: [], by: fixture.caller)
+            fixture.blocks.hold()
+            let receiver = Receiver()
+            _ = fixture.fileSystem.read(opened.handle, at: 0, count: 512 << 10, receiver: receiver)
+            #expect(!fixture.blocks.readAhead.isEmpty && !receiver.isAnswered)
+            fixture.blocks.letGo()
+            #expect(try receiver.wait() == Array(bytes[..<(512 << 10)]))
+            fixture.fileSystem.release(opened.handle)
+        }
+    }
+
     @Test func `a full cache makes room for what is read`() throws {
         try withFixture(cacheLimitBytes: 256 << 10) { fixture in
             let bytes = pattern(1 << 20)
