@@ -23,6 +23,8 @@ package enum ContentLimits {
     package static let segmentBytes: Int64 = 64 << 20
     package static let maximumBlockBytes: Int64 = 4 << 20
     package static let maximumFileBytes: Int64 = .max - segmentBytes
+    /// A block whose stored form is no longer than this travels inside the commit that brings it.
+    package static let maximumInlineBytes = 8 << 10
     /// A commit names at most this many rows of each kind; the server refuses more.
     package static let maximumCommitRows = 5_000
 

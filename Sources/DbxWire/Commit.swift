@@ -139,13 +139,17 @@ package struct DirectoryTime: Hashable, Sendable, Codable {
     }
 }
 
+/// A block that is new to the namespace. `body` is its stored form, for blocks of `ContentLimits.maximumInlineBytes` at
+/// most: such a one needs no upload before.
 package struct CommittedBlock: Hashable, Sendable, Codable {
     package var id: BlockID
     package var wrap: BlockWrap
+    package var body: Base64?
 
-    package init(id: BlockID, wrap: BlockWrap) {
+    package init(id: BlockID, wrap: BlockWrap, body: Base64? = nil) {
         self.id = id
         self.wrap = wrap
+        self.body = body
     }
 }
 

@@ -81,6 +81,13 @@ final class FakeServer: DbxAPI {
         if let error = faults.put(id, count) { throw error }
     }
 
+    /// Takes the blocks that travel in a commit.
+    func commit(_ blocks: [CommittedBlock]) {
+        state.withLock { state in
+            for block in blocks { if let body = block.body { state.blocks[block.id] = body.bytes } }
+        }
+    }
+
     func block(
         _ block: BlockID, in namespace: NamespaceID, storedBytes: Int64, cancel: CancelToken?
     ) throws(APIError) -> [UInt8] {

@@ -79,7 +79,14 @@ final class TransferFixture {
         let snapshot = try #require(try shared.withStore { store in try store.beginUpload(number) })
         defer { shared.withStore { $0.endUpload(snapshot) } }
         let upload = try uploader.upload(snapshot, cancel: cancel)
+        server.commit(upload.blocks)
         try shared.withStore { store in
+            try store.putBlocks(
+                upload.blocks.map {
+                    AgreedBlock(
+                        id: $0.id, wrap: $0.wrap.sealed.bytes, key: $0.wrap.key, plainBytes: $0.wrap.plainBytes,
+                        storedBytes: $0.wrap.storedBytes)
+                })
             try store.replaceUploaded(snapshot, stretches: upload.segments.map { ($0.index, $0.extents) })
         }
         return upload

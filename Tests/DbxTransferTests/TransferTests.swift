@@ -117,7 +117,7 @@ struct TransferTests {
         fixture.server.setFaults(faults)
         fixture.server.resetCounts()
         let other = try fixture.makeFile("b")
-        try fixture.write(entropy.bytes(10), to: other)
+        try fixture.write(entropy.bytes(20_000), to: other)
         let failure = #expect(throws: UploadFailure.self) { _ = try fixture.upload(other) }
         guard case .api(let error) = failure else {
             Issue.record("\(String(describing: failure))")
@@ -130,7 +130,7 @@ struct TransferTests {
 
     @Test func `A block that the server denies to have is sent again`() throws {
         let fixture = try TransferFixture()
-        let bytes = entropy.bytes(1_000)
+        let bytes = entropy.bytes(20_000)
         let first = try fixture.makeFile("a")
         try fixture.write(bytes, to: first)
         let upload = try fixture.upload(first)
@@ -143,6 +143,27 @@ struct TransferTests {
         try fixture.write(bytes, to: third)
         _ = try fixture.upload(third)
         #expect(fixture.server.counts.offers.count == 2)
+    }
+
+    @Test func `A small block goes with its commit, and with none once the server has it`() throws {
+        let fixture = try TransferFixture()
+        let bytes = entropy.bytes(4_096)
+        let files = try ["a", "b", "c"].map { name in
+            let file = try fixture.makeFile(name)
+            try fixture.write(bytes, to: file)
+            return file
+        }
+        let snapshot = try #require(try fixture.shared.withStore { store in try store.beginUpload(files[0]) })
+        let given = try fixture.uploader.upload(snapshot, cancel: CancelToken())
+        fixture.shared.withStore { $0.endUpload(snapshot) }
+        #expect(given.blocks.map { $0.body?.bytes.count == Int($0.wrap.storedBytes) } == [true])
+        // Until that commit is answered nobody may count on it.
+        let again = try fixture.upload(files[1])
+        #expect(again.blocks.map(\.body) == given.blocks.map(\.body))
+        let copy = try fixture.upload(files[2])
+        #expect(copy.blocks.map(\.id) == given.blocks.map(\.id) && copy.blocks.allSatisfy { $0.body == nil })
+        #expect(fixture.server.counts.puts.isEmpty && fixture.server.counts.offers.isEmpty)
+        #expect(try fixture.read(files[2]) == bytes)
     }
 
     @Test func `However large the file, few blocks are in memory`() throws {

@@ -22,20 +22,31 @@ package struct AgreedBlock: Hashable, Sendable {
 extension LocalStore {
     // MARK: Index
 
-    package func putBlocks(_ blocks: [AgreedBlock]) throws(StoreError) {
+    /// Enters blocks that the server has, or, where not `areAgreed`, will have with the commit that names them.
+    package func putBlocks(_ blocks: [AgreedBlock], areAgreed: Bool = true) throws(StoreError) {
         try transaction {
             for block in blocks {
                 try execute(
                     """
-                    INSERT INTO blocks (id, wrap, wrap_key, plain, stored) VALUES (?, ?, ?, ?, ?)
-                    ON CONFLICT (id) DO NOTHING
+                    INSERT INTO blocks (id, wrap, wrap_key, plain, stored, agreed) VALUES (?, ?, ?, ?, ?, ?)
+                    ON CONFLICT (id) DO UPDATE SET agreed = 1 WHERE agreed < excluded.agreed
                     """,
                     [
                         block.id.bytes.sqlValue, block.wrap.sqlValue, block.key.bytes.sqlValue,
-                        block.plainBytes.sqlValue,
-                        block.storedBytes.sqlValue,
+                        block.plainBytes.sqlValue, block.storedBytes.sqlValue, (areAgreed ? 1 : 0).sqlValue,
                     ])
             }
+        }
+    }
+
+    /// The number of a block that the server has.
+    package func agreedBlockNumber(_ id: BlockID) throws(StoreError) -> BlockNumber? {
+        do {
+            return try queryOne("SELECT number FROM blocks WHERE id = ? AND agreed = 1", [id.bytes.sqlValue]) {
+                BlockNumber(rawValue: $0[0])
+            }
+        } catch {
+            throw Self.storeError(error)
         }
     }
 

@@ -13,7 +13,7 @@ enum Schema {
     /// `content` holds byte-granular extents of the local content: staging where `block` is NULL, then `place` is a
     /// position in `segment`; else an offset in the block. No extent crosses a 64 MiB border. `dirty_stretches.base` is the
     /// agreed content of a stretch that was changed here; NULL: nothing was agreed. `commits.epoch`: epochs of the contents
-    /// that the commit sends are below it.
+    /// that the commit sends are below it. `blocks.agreed`: 0 for a block whose bytes go up with a commit to come.
     private static let version1 = """
         CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 
@@ -57,7 +57,8 @@ enum Schema {
 
         CREATE TABLE blocks (
             number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE,
-            wrap BLOB NOT NULL, wrap_key BLOB NOT NULL, plain INTEGER NOT NULL, stored INTEGER NOT NULL
+            wrap BLOB NOT NULL, wrap_key BLOB NOT NULL, plain INTEGER NOT NULL, stored INTEGER NOT NULL,
+            agreed INTEGER NOT NULL
         );
         CREATE TABLE cache (
             block INTEGER PRIMARY KEY, segment INTEGER NOT NULL, place INTEGER NOT NULL,

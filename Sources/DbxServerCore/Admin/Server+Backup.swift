@@ -88,14 +88,17 @@ extension Server {
         }
     }
 
-    /// How many blocks have a row and no whole object.
+    /// How many blocks have a row and neither a whole object nor a body.
     private func missingBlocks() throws -> Int {
         var missing = 0
         var last: BlockID?
         while true {
             let page = try metadata.read { try $0.blocks(after: last, limit: 1_000) }
             guard let end = page.last?.id else { return missing }
-            for block in page where try objects.length(of: block.key) != block.storedBytes { missing += 1 }
+            for block in page where try objects.length(of: block.key) != block.storedBytes {
+                let body = try block.mayBeInline ? metadata.read { try $0.body(of: block.id) } : nil
+                if body == nil { missing += 1 }
+            }
             last = end
         }
     }

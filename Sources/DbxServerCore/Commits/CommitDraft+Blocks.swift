@@ -2,8 +2,8 @@ import DbxModel
 import DbxServerStores
 import DbxWire
 
-/// Which blocks the commit may use: those that the namespace has, and those that this device holds a receipt for. To
-/// know a block's id is not enough (DESIGN §4.3).
+/// Which blocks the commit may use: those that the namespace has, those whose bytes it brings, and those that this device
+/// holds a receipt for. To know a block's id is not enough (DESIGN §4.3).
 extension CommitDraft {
     func bringBlocks() throws {
         var missing: Set<BlockID> = []
@@ -11,8 +11,11 @@ extension CommitDraft {
         for block in request.blocks {
             if let known = try rows.namespaceBlock(block.id, in: namespace.id) {
                 plainBytes[block.id] = known.plainBytes
+            } else if let body = block.body?.bytes {
+                try bring(block, storedBytes: Int64(body.count), wrapKeys)
+                bodies[block.id] = body
             } else if let receipt = try receipt(block.id) {
-                try bring(block, receipt, wrapKeys)
+                try bring(block, storedBytes: receipt.storedBytes, wrapKeys)
             } else {
                 missing.insert(block.id)
             }
@@ -47,13 +50,13 @@ extension CommitDraft {
         return upload?.state == .stored ? upload : nil
     }
 
-    private func bring(_ block: CommittedBlock, _ receipt: UploadRecord, _ wrapKeys: Set<KeyID>) throws {
+    private func bring(_ block: CommittedBlock, storedBytes: Int64, _ wrapKeys: Set<KeyID>) throws {
         guard wrapKeys.contains(block.wrap.key) else {
             throw Problem.badRequest("Block \(block.id) is wrapped under a key that is not this namespace's.")
         }
-        guard block.wrap.storedBytes == receipt.storedBytes else {
+        guard block.wrap.storedBytes == storedBytes else {
             throw Problem.badRequest(
-                "Block \(block.id) has \(receipt.storedBytes) stored bytes, not those of its wrap.")
+                "Block \(block.id) has \(storedBytes) stored bytes, not those of its wrap.")
         }
         plainBytes[block.id] = block.wrap.plainBytes
         newBlocks.append(

@@ -35,10 +35,21 @@ extension CommitDraft {
         var unpinned: Int64 = 0
         for block in newBlocks {
             try rows.insert(block, in: namespace.id)
+            if let body = bodies[block.block] { try store(body, of: block) }
             try rows.setState(.live, of: block.block)
             unpinned += try rows.deleteUploads(of: block.block, in: namespace.id)
         }
         return unpinned
+    }
+
+    /// Unless somebody has sent the block already: the answer is the same.
+    private func store(_ body: [UInt8], of block: NamespaceBlockRecord) throws {
+        let known = try rows.block(block.block)
+        guard known == nil || known?.state == .granted else { return }
+        try rows.insertIfAbsent(
+            BlockRecord(
+                id: block.block, generation: 1, storedBytes: block.storedBytes, state: .live, createdAt: now))
+        try rows.insertBody(body, of: block.block)
     }
 
     private func write(_ edit: SegmentEdit) throws {

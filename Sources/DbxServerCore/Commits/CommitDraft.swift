@@ -34,6 +34,8 @@ final class CommitDraft {
     /// Plain lengths of the blocks that the extents may use.
     var plainBytes: [BlockID: Int64] = [:]
     var newBlocks: [NamespaceBlockRecord] = []
+    /// The stored form of those of them that came with the commit.
+    var bodies: [BlockID: [UInt8]] = [:]
     var allocatedDelta: Int64 = 0
 
     /// Where the commit puts each node; a directory has one place.

@@ -1,3 +1,4 @@
+import Crypto
 import DbxModel
 import DbxWire
 
@@ -101,6 +102,15 @@ enum CommitShape {
         guard (1...ContentLimits.maximumBlockBytes).contains(wrap.plainBytes),
             (1...Uploads.maximumStoredBytes).contains(wrap.storedBytes), (1...256).contains(wrap.sealed.bytes.count)
         else { throw Problem.badRequest("The wrap of block \(block.id) is not valid.") }
+        guard let body = block.body?.bytes else { return }
+        guard (1...ContentLimits.maximumInlineBytes).contains(body.count) else {
+            throw Problem(
+                kind: .payloadTooLarge,
+                detail: "A block of more than \(ContentLimits.maximumInlineBytes) bytes is uploaded before its commit.")
+        }
+        guard Array(SHA256.hash(data: body)) == block.id.bytes else {
+            throw Problem.badRequest("The SHA-256 of the bytes of block \(block.id) is another one.")
+        }
     }
 }
 

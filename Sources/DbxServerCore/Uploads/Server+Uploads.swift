@@ -102,18 +102,34 @@ extension Server {
         _ caller: Caller, namespace: NamespaceID, block: BlockID
     ) throws(Problem) -> StoredBlock {
         try answering {
-            let record = try metadata.read { rows in
+            let (record, body) = try metadata.read { rows in
                 try AccessPolicy.check(caller, .read, in: namespace, rows)
                 guard try rows.namespaceBlock(block, in: namespace) != nil, let record = try rows.block(block) else {
                     throw Problem(kind: .notFound, detail: "The namespace has no such block.")
                 }
-                return record
+                return (record, try record.mayBeInline ? rows.body(of: block) : nil)
+            }
+            if let body {
+                return StoredBlock(id: block, bytes: Int64(body.count), object: InlineObject(body), server: self)
             }
             guard let object = try objects.open(record.key), object.length == record.storedBytes else {
                 throw StoreError.corrupt("object \(record.key) is missing or has another length")
             }
             return StoredBlock(id: block, bytes: object.length, object: object, server: self)
         }
+    }
+}
+
+/// A block whose bytes came with its row.
+private struct InlineObject: OpenObject {
+    private let bytes: [UInt8]
+
+    init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    var length: Int64 { Int64(bytes.count) }
+
+    func read(offset: Int64, count: Int) throws(StoreError) -> [UInt8] {
+        Array(bytes[Int(offset)..<Int(offset) + count])
     }
 }
 

@@ -110,7 +110,7 @@ extension OpenAPIDocument {
         "EntryChange": object(
             ["parent": id, "base": seq], optional: ["name": text, "name64": base64, "node": id]),
         "DirectoryTime": object(["node": id, "mtime": time, "explicit": boolean]),
-        "CommittedBlock": object(["id": blockID, "wrap": reference("BlockWrap")]),
+        "CommittedBlock": object(["id": blockID, "wrap": reference("BlockWrap")], optional: ["body": base64]),
         "CommitResult": object(["seq": seq, "quota": reference("Quota")]),
     ])
 

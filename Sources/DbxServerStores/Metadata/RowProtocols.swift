@@ -116,6 +116,10 @@ package protocol BlockRows {
     /// Keeps the row that is there.
     func insertIfAbsent(_ block: BlockRecord) throws(StoreError)
     func setState(_ state: BlockRecord.State, of block: BlockID) throws(StoreError)
+    /// The stored form of a block that is no object; nil for others.
+    func body(of block: BlockID) throws(StoreError) -> [UInt8]?
+    /// Keeps the body that is there.
+    func insertBody(_ body: [UInt8], of block: BlockID) throws(StoreError)
 
     func namespaceBlock(_ block: BlockID, in namespace: NamespaceID) throws(StoreError) -> NamespaceBlockRecord?
     func insert(_ block: NamespaceBlockRecord, in namespace: NamespaceID) throws(StoreError)

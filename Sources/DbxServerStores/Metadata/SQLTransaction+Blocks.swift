@@ -18,6 +18,14 @@ extension SQLTransaction {
         try run(BlockStatements.setBlockState, [SQLValue(block), .text(state.rawValue)])
     }
 
+    func body(of block: BlockID) throws(StoreError) -> [UInt8]? {
+        try row(BlockStatements.blockBody, [SQLValue(block)]) { row throws(StoreError) in try row.bytes() }
+    }
+
+    func insertBody(_ body: [UInt8], of block: BlockID) throws(StoreError) {
+        try run(BlockStatements.insertBlockBody, [SQLValue(block), .bytes(body)])
+    }
+
     func namespaceBlock(_ block: BlockID, in namespace: NamespaceID) throws(StoreError) -> NamespaceBlockRecord? {
         try row(BlockStatements.namespaceBlock, [SQLValue(namespace), SQLValue(block)], Self.namespaceBlock)
     }

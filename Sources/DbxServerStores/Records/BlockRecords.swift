@@ -26,6 +26,8 @@ package struct BlockRecord: Hashable, Sendable {
         self.createdAt = createdAt
     }
 
+    /// Whether the block can be a body in the database instead of an object.
+    package var mayBeInline: Bool { storedBytes <= Int64(ContentLimits.maximumInlineBytes) }
     package var key: ObjectKey { ObjectKey(block: id, generation: generation) }
 }
 

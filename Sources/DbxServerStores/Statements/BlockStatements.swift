@@ -8,6 +8,11 @@ package enum BlockStatements: String, SQLStatements {
         """
     case setBlockState = "UPDATE blocks SET state = ?2 WHERE id = ?1"
 
+    case blockBody = "SELECT body FROM block_bodies WHERE block_id = ?1"
+    case insertBlockBody = """
+        INSERT INTO block_bodies (block_id, body) VALUES (?1, ?2) ON CONFLICT (block_id) DO NOTHING
+        """
+
     case namespaceBlock = """
         SELECT block_id, seq, sealed, key_id, plain_bytes, stored_bytes FROM namespace_blocks
         WHERE namespace_id = ?1 AND block_id = ?2

@@ -4,7 +4,9 @@
 /// Every table of a namespace starts its primary key with the namespace's id, so that namespaces can be spread over
 /// servers by it (DESIGN §6).
 package enum Schema {
-    package static let versions: [[String]] = [accounts + namespaces + tree + content + blocks + journal]
+    package static let versions: [[String]] = [
+        accounts + namespaces + tree + content + blocks + journal, inlineBlocks,
+    ]
 
     private static let accounts = [
         """
@@ -114,6 +116,11 @@ package enum Schema {
         """,
         "CREATE UNIQUE INDEX uploads_by_id ON uploads (id)",
         "CREATE INDEX uploads_by_age ON uploads (touched_at)",
+    ]
+
+    private static let inlineBlocks = [
+        // The stored form of small blocks, which are no objects. Not clustered: the rows are large.
+        "CREATE TABLE block_bodies (block_id {bytes} PRIMARY KEY, body {bytes} NOT NULL)"
     ]
 
     private static let journal = [

@@ -41,15 +41,21 @@ struct CommitBuilder {
     var isEmpty: Bool { rowCount == 0 }
     /// Beyond this nothing more is added: the commit could not be sent anyway.
     private let rowLimit: Int
-    var isOverfull: Bool { rowCount > rowLimit }
+    var isOverfull: Bool { rowCount > rowLimit || bodyBytes > Self.hardBodyLimit }
+    /// Whether the commit is large enough as it is, for the blocks that travel in it.
+    var isHeavy: Bool { bodyBytes > Self.hardBodyLimit / 2 }
+    /// Bytes of blocks that travel in the commit.
+    private var bodyBytes = 0
+    private static let hardBodyLimit = 8 << 20
 
     /// A state to go back to when what a row depends on turns out to be too much for one commit.
     struct Mark {
         fileprivate var nodes: Int
         fileprivate var entries: Int
+        fileprivate var bodyBytes: Int
     }
 
-    var mark: Mark { Mark(nodes: nodeOrder.count, entries: entryOrder.count) }
+    var mark: Mark { Mark(nodes: nodeOrder.count, entries: entryOrder.count, bodyBytes: bodyBytes) }
 
     mutating func rollBack(to mark: Mark) {
         for id in nodeOrder[mark.nodes...] { nodes[id] = nil }
@@ -58,6 +64,7 @@ struct CommitBuilder {
         entryOrder.removeSubrange(mark.entries...)
         covered.nodes.removeSubrange(mark.nodes...)
         covered.entries.removeSubrange(mark.entries...)
+        bodyBytes = mark.bodyBytes
     }
 
     // MARK: Nodes
@@ -103,6 +110,9 @@ struct CommitBuilder {
     private mutating func insert(_ node: LocalNode, _ change: NodeChange) {
         nodes[node.id] = change
         nodeOrder.append(node.id)
+        if change.content != nil, let blocks = context.uploaded[node.number]?.blocks {
+            bodyBytes += blocks.reduce(0) { $0 + ($1.body?.bytes.count ?? 0) }
+        }
         covered.nodes.append(
             CoveredRows.Node(
                 id: node.id, change: node.change, contentChange: node.contentChange,

@@ -56,7 +56,7 @@ package enum PushPlanner {
             let mark = builder.mark
             try step(&builder)
             if builder.isOverfull { builder.rollBack(to: mark) }
-            return builder.rowCount < context.rowLimit
+            return builder.rowCount < context.rowLimit && !builder.isHeavy
         }
         var open = true
         for node in nodes where open { open = try grow { try $0.add(node) } }

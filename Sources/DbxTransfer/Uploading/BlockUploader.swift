@@ -7,8 +7,9 @@ import DbxSystem
 import DbxWire
 import Synchronization
 
-/// Makes one block out of content and sees that the server has it: seal, decode and compare, ask leave, send, and keep
-/// the content in the cache so that the file stays readable without the network.
+/// Makes one block out of content and sees that the server gets it: seal, decode and compare, ask leave, send, and keep
+/// the content in the cache so that the file stays readable without the network. A small block is not sent: it goes with
+/// its commit.
 ///
 /// Sendable. Works on the calling thread, which waits for the network; any number may call at once.
 final class BlockUploader: Sendable {
@@ -62,15 +63,16 @@ final class BlockUploader: Sendable {
         claim(sealed.id)
         defer { sending.update { _ = $0.remove(sealed.id) } }
         if let known = try known(sealed.id) { return known }
-        try send(sealed, cancel: cancel)
+        let isInline = sealed.stored.count <= ContentLimits.maximumInlineBytes
+        if isInline { meter.countUploaded(bytes: sealed.stored.count) } else { try send(sealed, cancel: cancel) }
         let wrap: BlockWrap
         do throws(KeyringError) {
             wrap = try keys.keyring.wrap(sealed.access, entropy: entropy)
         } catch {
             throw .keys(error)
         }
-        try keep(sealed.id, wrap, plain)
-        return CommittedBlock(id: sealed.id, wrap: wrap)
+        try keep(sealed.id, wrap, plain, isAgreed: !isInline)
+        return CommittedBlock(id: sealed.id, wrap: wrap, body: isInline ? Base64(sealed.stored) : nil)
     }
 
     /// Waits while another thread sends the same block: afterwards it is known, or it is our turn.
@@ -113,16 +115,16 @@ final class BlockUploader: Sendable {
     private func known(_ id: BlockID) throws(UploadFailure) -> CommittedBlock? {
         guard !doubted.withLock({ $0.contains(id) }) else { return nil }
         return try local { store throws(StoreError) in
-            guard let number = try store.blockNumber(id), let block = try store.block(number) else { return nil }
+            guard let number = try store.agreedBlockNumber(id), let block = try store.block(number) else { return nil }
             return CommittedBlock(id: id, wrap: block.wireWrap)
         }
     }
 
-    /// The block is the server's now: it is entered into the index and the cache. A cache without room is no failure.
-    private func keep(_ id: BlockID, _ wrap: BlockWrap, _ plain: [UInt8]) throws(UploadFailure) {
+    /// The block is the server's now, or will be with its commit: it is entered into the index and the cache. A cache without room is no failure.
+    private func keep(_ id: BlockID, _ wrap: BlockWrap, _ plain: [UInt8], isAgreed: Bool) throws(UploadFailure) {
         doubted.withLock { _ = $0.remove(id) }
         let number = try local { store throws(StoreError) in
-            try store.putBlocks([AgreedBlock(id, wrap)])
+            try store.putBlocks([AgreedBlock(id, wrap)], areAgreed: isAgreed)
             return try store.blockNumber(id)
         }
         guard let number else { throw .local(.corrupt("a block that was just entered is unknown")) }
