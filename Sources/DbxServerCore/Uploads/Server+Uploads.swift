@@ -128,8 +128,9 @@ private struct InlineObject: OpenObject {
 
     var length: Int64 { Int64(bytes.count) }
 
-    func read(offset: Int64, count: Int) throws(StoreError) -> [UInt8] {
-        Array(bytes[Int(offset)..<Int(offset) + count])
+    func read(into buffer: UnsafeMutableRawBufferPointer, offset: Int64) throws(StoreError) {
+        // Safe: exactly as many bytes as the buffer has.
+        unsafe buffer.copyBytes(from: bytes[Int(offset)..<Int(offset) + buffer.count])
     }
 }
 
