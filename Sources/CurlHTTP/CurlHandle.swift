@@ -72,13 +72,18 @@ internal import CCurl
         precondition(code == CURLE_OK, "libcurl refuses option \(option.rawValue)")
     }
 
-    /// Bytes that have gone in either direction in the current request.
-    var transferredBytes: Int {
+    /// Bytes of bodies that have gone in each direction in the current request.
+    var transferredBytes: (received: Int, sent: Int) {
         var received: curl_off_t = 0
         var sent: curl_off_t = 0
         unsafe _ = dbxfs_curl_get_size(easy, CURLINFO_SIZE_DOWNLOAD_T, &received)
         unsafe _ = dbxfs_curl_get_size(easy, CURLINFO_SIZE_UPLOAD_T, &sent)
-        return received + sent
+        return (received, sent)
+    }
+
+    /// Holds the request in both directions, or lets it go on. False when curl has failed over it.
+    func setPaused(_ isPaused: Bool) -> Bool {
+        unsafe curl_easy_pause(easy, isPaused ? CURLPAUSE_ALL : CURLPAUSE_CONT) == CURLE_OK
     }
 
     /// What curl says about the last failure.

@@ -10,6 +10,7 @@ package final class HTTPConnection: @unchecked Sendable {
     private let handle = CurlHandle()
     private let trust: HTTPTrust
     private let time: any TimeSource
+    private let rates: RateLimits?
     private let isBusy = Atomic(false)
 
     private static let receiveBufferBytes = 256 << 10
@@ -26,9 +27,11 @@ package final class HTTPConnection: @unchecked Sendable {
         }
     }
 
-    package init(trust: HTTPTrust, time: any TimeSource) {
+    /// `rates`: shared with other connections.
+    package init(trust: HTTPTrust, time: any TimeSource, rates: RateLimits? = nil) {
         self.trust = trust
         self.time = time
+        self.rates = rates
     }
 
     /// Sends the request and receives the answer, of whatever status.
@@ -38,12 +41,13 @@ package final class HTTPConnection: @unchecked Sendable {
         precondition(!isBusy.exchange(true, ordering: .acquiring), "a connection serves one request at a time")
         defer { isBusy.store(false, ordering: .releasing) }
         if cancel?.isCancelled == true { throw .cancelled }
-        let transfer = Transfer(receiver)
+        let pace = Pace(rates, isBulk: request.isBulk, isUpload: !request.body.isEmpty)
+        let transfer = Transfer(receiver, pace: pace)
         try prepare(request, transfer)
         let headers = HeaderList(request)
         unsafe handle.set(CURLOPT_HTTPHEADER, pointer: headers.list)
         let outcome = withBody(of: request) {
-            let run = { () -> Outcome in self.run(request.limits, cancel, silence) }
+            let run = { () -> Outcome in self.run(request.limits, pace, cancel, silence) }
             guard let cancel else { return run() }
             let waker = unsafe Waker(multi: handle.multi)
             return cancel.wakingOnCancel({ waker.wake() }, run)
@@ -66,13 +70,14 @@ package final class HTTPConnection: @unchecked Sendable {
     ) throws(TransportError) -> ServerCertificate {
         precondition(!isBusy.exchange(true, ordering: .acquiring), "a connection serves one request at a time")
         defer { isBusy.store(false, ordering: .releasing) }
-        let transfer = Transfer(.collect(limitBytes: 0))
+        let pace = Pace(nil, isBulk: false)
+        let transfer = Transfer(.collect(limitBytes: 0), pace: pace)
         try prepare(request, transfer)
         handle.set(CURLOPT_SSL_VERIFYPEER, 0)
         handle.set(CURLOPT_SSL_VERIFYHOST, 0)
         handle.set(CURLOPT_CERTINFO, 1)
         handle.set(CURLOPT_CONNECT_ONLY, 1)
-        let outcome = run(request.limits, cancel, nil)
+        let outcome = run(request.limits, pace, cancel, nil)
         _ = try withExtendedLifetime(transfer) { () throws(TransportError) in try response(outcome, transfer) }
         guard let certificate = ServerCertificate(leafOf: handle) else {
             throw TransportError(.tls, "the server showed no certificate")
@@ -95,8 +100,8 @@ package final class HTTPConnection: @unchecked Sendable {
         handle.set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
         // With curl's own 16 and 64 KiB a block of 4 MiB costs hundreds of system calls.
         // What is not used of them takes no memory.
-        handle.set(CURLOPT_BUFFERSIZE, Self.receiveBufferBytes)
-        handle.set(CURLOPT_UPLOAD_BUFFERSIZE, Self.sendBufferBytes)
+        handle.set(CURLOPT_BUFFERSIZE, rates?.down.piece(Self.receiveBufferBytes) ?? Self.receiveBufferBytes)
+        handle.set(CURLOPT_UPLOAD_BUFFERSIZE, rates?.up.piece(Self.sendBufferBytes) ?? Self.sendBufferBytes)
         handle.set(CURLOPT_CONNECTTIMEOUT_MS, request.limits.connect.milliseconds)
         handle.set(CURLOPT_TIMEOUT_MS, request.limits.total?.milliseconds ?? 0)
         guard handle.set(CURLOPT_URL, request.url), let origin = Origin(url: request.url) else {
@@ -153,7 +158,9 @@ package final class HTTPConnection: @unchecked Sendable {
         case stopped(TransportError)
     }
 
-    private func run(_ limits: HTTPLimits, _ cancel: CancelToken?, _ notice: SilenceNotice?) -> Outcome {
+    private func run(
+        _ limits: HTTPLimits, _ pace: Pace, _ cancel: CancelToken?, _ notice: SilenceNotice?
+    ) -> Outcome {
         guard unsafe curl_multi_add_handle(handle.multi, handle.easy) == CURLM_OK else {
             return .stopped(TransportError(.protocol, "libcurl refuses the request"))
         }
@@ -166,13 +173,35 @@ package final class HTTPConnection: @unchecked Sendable {
             }
             if let code = finishedCode() { return .finished(code) }
             if cancel?.isCancelled == true { return .stopped(.cancelled) }
-            let transferred = handle.transferredBytes
-            if transferred > 0 { watch.limit = limits.silence }
-            guard let wait = watch.step(now: time.monotonic(), transferred: transferred) else {
+            let (received, sent) = handle.transferredBytes
+            if received + sent > 0 { watch.limit = limits.silence }
+            pace.countSent(total: sent)
+            if pace.isHeld || pace.mustWait {
+                guard keepPace(pace) else { return .stopped(TransportError(.protocol, "libcurl failed")) }
+                watch.excuse(now: time.monotonic())
+                continue
+            }
+            guard let wait = watch.step(now: time.monotonic(), transferred: received + sent) else {
                 return .stopped(TransportError(.timeout, "no byte for \(watch.limit.components.seconds) seconds"))
             }
             unsafe _ = curl_multi_poll(handle.multi, nil, 0, Int32(wait.milliseconds), nil)
         }
+    }
+
+    /// Holds the request until its turn comes, at most a second at a time; false when curl has failed over it.
+    private func keepPace(_ pace: Pace) -> Bool {
+        let delay = pace.delay
+        if !pace.isHeld, delay > .zero {
+            pace.isHeld = true
+            guard handle.setPaused(true) else { return false }
+        }
+        if delay > .zero {
+            // A held request has no socket to look at: this waits for the time or for `cancel`.
+            unsafe _ = curl_multi_poll(handle.multi, nil, 0, Int32(min(delay, .seconds(1)).milliseconds), nil)
+            return true
+        }
+        pace.isHeld = false
+        return handle.setPaused(false)
     }
 
     private func finishedCode() -> CURLcode? {

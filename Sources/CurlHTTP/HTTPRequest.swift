@@ -29,16 +29,19 @@ package struct HTTPRequest: Sendable {
     /// Of `post` and `put`; sent from this memory without a copy.
     package var body: [UInt8]
     package var limits: HTTPLimits
+    /// Waits where the connection's rates are limited. Other requests are small: they only count.
+    package var isBulk: Bool
 
     package init(
         _ method: HTTPMethod, _ url: String, headers: [(name: String, value: String)] = [], body: [UInt8] = [],
-        limits: HTTPLimits = HTTPLimits()
+        limits: HTTPLimits = HTTPLimits(), isBulk: Bool = false
     ) {
         self.method = method
         self.url = url
         self.headers = headers
         self.body = body
         self.limits = limits
+        self.isBulk = isBulk
     }
 }
 

@@ -14,6 +14,9 @@ struct SilenceWatch {
         lastByteAt = now
     }
 
+    /// The request is held back here: its silence says nothing.
+    mutating func excuse(now: Duration) { lastByteAt = now }
+
     /// How long to wait at most until the next step; nil when the limit has passed.
     mutating func step(now: Duration, transferred: Int) -> Duration? {
         if transferred != self.transferred {

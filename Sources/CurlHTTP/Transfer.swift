@@ -8,12 +8,14 @@ final class Transfer {
     private(set) var failure: TransportError?
     private let receiver: HTTPReceiver
     private var headerBytes = 0
+    private let pace: Pace
 
     private static let maximumHeaderBytes = 64 << 10
     private static let maximumErrorBytes = 1 << 20
 
-    init(_ receiver: HTTPReceiver) {
+    init(_ receiver: HTTPReceiver, pace: Pace) {
         self.receiver = receiver
+        self.pace = pace
     }
 
     /// One header line with its line end; a status line begins a new answer (after 100 Continue).
@@ -42,7 +44,13 @@ final class Transfer {
         return true
     }
 
-    func receiveBody(_ piece: UnsafeRawBufferPointer) -> Bool {
+    /// How many of the bytes were taken, or that the request is to be held and these come again.
+    func receive(_ piece: UnsafeRawBufferPointer) -> Int {
+        guard pace.mayReceive(piece.count) else { return Int(CURL_WRITEFUNC_PAUSE) }
+        return unsafe receiveBody(piece) ? piece.count : 0
+    }
+
+    private func receiveBody(_ piece: UnsafeRawBufferPointer) -> Bool {
         if case .stream(let take) = receiver, head.isSuccess {
             if unsafe take(head, [UInt8](piece)) { return true }
             failure = .cancelled
@@ -87,5 +95,5 @@ let bodyCallback: curl_write_callback = { bytes, size, count, context in
     guard let bytes = unsafe bytes, let context = unsafe context else { return 0 }
     let transfer = unsafe Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
     let piece = unsafe UnsafeRawBufferPointer(start: bytes, count: size * count)
-    return unsafe transfer.receiveBody(piece) ? size * count : 0
+    return unsafe transfer.receive(piece)
 }

@@ -12,6 +12,7 @@ import DbxWire
 import FuseLowLevel
 import Glibc
 package import Logging
+import Synchronization
 
 /// The process behind one mount: puts the client's parts together, and takes them apart in order.
 ///
@@ -35,6 +36,9 @@ package final class ClientDaemon: Sendable {
     private let engine: Engine
     private let fileSystem: FileSystem
     private let events: EventStream
+    private let journal: ActivityJournal
+    private let rates: RateLimits
+    private let settings: Mutex<TransferSettings>
     private let mount = Monitor<Mount?>(nil)
     private let ending = Monitor(Ending())
     private let startedAt: Timestamp
@@ -59,7 +63,11 @@ package final class ClientDaemon: Sendable {
         let entropy = SystemEntropy()
         let connectivity = Connectivity(time: time, entropy: entropy)
         let endpoint = try ServerAddress.endpoint(options.settings.server, pinned: credentials.pinnedCertificate)
-        let api = HTTPDbxAPI(endpoint: endpoint, token: credentials.token, time: time, observer: connectivity)
+        let rates = RateLimits(time: time)
+        let api = HTTPDbxAPI(
+            endpoint: endpoint, token: credentials.token, time: time, rates: rates, observer: connectivity)
+        let settings = try TransferSettings.load(for: options.profile)
+        let journal = ActivityJournal(path: options.profile.activityFile, time: time)
         let grant = try Self.grant(in: credentials)
         let keys = KeyringBox(try Self.keyring(grant))
         let shared = try Self.openStore(options, root: grant.rootNode, now: time.now())
@@ -80,10 +88,12 @@ package final class ClientDaemon: Sendable {
             engine = Engine(
                 Engine.Parts(
                     shared: shared, api: api, namespace: grant.id, device: credentials.session.deviceName, keys: keys,
-                    uploader: uploader, connectivity: connectivity, time: time, entropy: entropy, log: log
+                    uploader: uploader, connectivity: connectivity, time: time, entropy: entropy, log: log,
+                    journal: journal
                 ) { session in Self.keep(session, credentials, options.profile, keys, log) })
             fileSystem = try FileSystem(
-                shared: shared, blocks: fetcher, time: time, ownership: Self.ownership(options), events: engine)
+                shared: shared, blocks: fetcher, time: time, ownership: Self.ownership(options), events: engine,
+                states: engine)
             self.fetcher = fetcher
         } catch {
             throw ClientFailure(
@@ -100,7 +110,11 @@ package final class ClientDaemon: Sendable {
         self.api = api
         self.shared = shared
         self.meter = meter
+        self.journal = journal
+        self.rates = rates
+        self.settings = Mutex(settings)
         startedAt = time.now()
+        apply(settings)
     }
 
     // MARK: From start to end
@@ -199,6 +213,7 @@ package final class ClientDaemon: Sendable {
     /// In this order: no new requests, no more sync, the last epoch.
     private func end(control: ControlServer?, judge: WorkerThread) {
         mount.withLock { $0 }?.waitUntilEnded(seconds: 10)
+        journal.stop()
         control?.stop()
         connectivity.stop()
         events.stop()
@@ -223,6 +238,29 @@ extension ClientDaemon: ControlHandling {
         try engine.sync(report: report)
     }
 
+    package func states(of paths: [[UInt8]]) throws(ClientFailure) -> [PathStatus] { try engine.states(of: paths) }
+
+    package func activity(after number: Int64, limit: Int, patience: Duration) -> [ActivityRecord] {
+        journal.records(after: number, limit: limit, patience: patience)
+    }
+
+    package func change(_ change: TransferChange) throws(ClientFailure) -> TransferSettings {
+        let changed = try settings.withLock { settings throws(ClientFailure) in
+            let changed = change.applied(to: settings)
+            try changed.save(for: options.profile)
+            settings = changed
+            return changed
+        }
+        apply(changed)
+        return changed
+    }
+
+    private func apply(_ settings: TransferSettings) {
+        rates.up.set(bytesPerSecond: settings.uploadLimit)
+        rates.down.set(bytesPerSecond: settings.downloadLimit)
+        engine.pauseAsTold(by: settings)
+    }
+
     package func shutdown() { ending.update { $0.isAskedTo = true } }
 
     package func status() -> ClientStatus {
@@ -234,7 +272,14 @@ extension ClientDaemon: ControlHandling {
             device: credentials.session.deviceName, mountPoint: options.mountPoint, mountedAt: startedAt,
             connection: connectivity.status, pending: pending, transfer: transfer(pending),
             refused: report.refused, lastError: report.lastError, cache: cache(), quota: report.quota,
-            counters: counters(report))
+            counters: counters(report), settings: currentSettings)
+    }
+
+    /// A pause whose end has come is none.
+    private var currentSettings: TransferSettings {
+        var current = settings.withLock { $0 }
+        current.isPaused = engine.pause.isOn
+        return current
     }
 
     private func transfer(_ pending: PendingStatus) -> TransferStatus {

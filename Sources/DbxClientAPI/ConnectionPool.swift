@@ -8,17 +8,19 @@ final class ConnectionPool: Sendable {
     private let idle = Mutex<[HTTPConnection]>([])
     private let trust: HTTPTrust
     private let time: any TimeSource
+    private let rates: RateLimits?
     private static let maximumIdle = 40
 
-    init(trust: HTTPTrust, time: any TimeSource) {
+    init(trust: HTTPTrust, time: any TimeSource, rates: RateLimits?) {
         self.trust = trust
         self.time = time
+        self.rates = rates
     }
 
     func withConnection<Result>(
         _ body: (HTTPConnection) throws(TransportError) -> Result
     ) throws(TransportError) -> Result {
-        let connection = idle.withLock { $0.popLast() } ?? HTTPConnection(trust: trust, time: time)
+        let connection = idle.withLock { $0.popLast() } ?? HTTPConnection(trust: trust, time: time, rates: rates)
         defer {
             idle.withLock { idle in
                 if idle.count < Self.maximumIdle { idle.append(connection) }

@@ -95,6 +95,7 @@ extension HTTPDbxAPI: DbxAPI {
         call.extraHeaders = upload.headers.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
             .filter { $0.name.lowercased() != "content-length" && $0.name.lowercased() != "host" }
         call.limits = HTTPLimits(silence: .seconds(30))
+        call.isBulk = true
         _ = try send(call, cancel: cancel)
     }
 
@@ -104,6 +105,7 @@ extension HTTPDbxAPI: DbxAPI {
         var call = Call(method: .get, url: url(.block, ["namespace": namespace.hex, "block": block.hex]))
         call.accept = "application/octet-stream"
         call.limitBytes = Int(storedBytes)
+        call.isBulk = true
         let bytes = try send(call, cancel: cancel).body
         guard bytes.count == Int(storedBytes) else {
             throw APIError(.garbage("the server sent \(bytes.count) bytes of a block of \(storedBytes)"))

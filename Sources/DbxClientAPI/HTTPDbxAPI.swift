@@ -1,4 +1,4 @@
-import CurlHTTP
+package import CurlHTTP
 package import DbxModel
 import DbxWire
 
@@ -17,14 +17,15 @@ package final class HTTPDbxAPI: Sendable {
 
     /// - Parameter token: nil only to log in.
     package init(
-        endpoint: ServerEndpoint, token: String?, time: any TimeSource, observer: (any APIObserver)? = nil
+        endpoint: ServerEndpoint, token: String?, time: any TimeSource, rates: RateLimits? = nil,
+        observer: (any APIObserver)? = nil
     ) {
         self.endpoint = endpoint
         self.token = token
         self.observer = observer
         self.time = time
-        pool = ConnectionPool(trust: endpoint.trust, time: time)
-        foreignPool = ConnectionPool(trust: .system, time: time)
+        pool = ConnectionPool(trust: endpoint.trust, time: time, rates: rates)
+        foreignPool = ConnectionPool(trust: .system, time: time, rates: rates)
     }
 
     // MARK: One request
@@ -44,6 +45,8 @@ package final class HTTPDbxAPI: Sendable {
         var sendsToken = true
         /// Requests on which silence is normal.
         var mayBeSilent = false
+        /// Blocks: what the user's limits of rates hold back.
+        var isBulk = false
     }
 
     /// Sends the call and returns an answer of status 200 to 299 with the media type asked for, where it has a body.
@@ -71,7 +74,8 @@ package final class HTTPDbxAPI: Sendable {
         headers.append(("Accept", call.accept))
         if let contentType = call.contentType { headers.append(("Content-Type", contentType)) }
         if call.sendsToken, let token { headers.append(("Authorization", "Bearer " + token)) }
-        let request = HTTPRequest(call.method, call.url, headers: headers, body: call.body, limits: call.limits)
+        let request = HTTPRequest(
+            call.method, call.url, headers: headers, body: call.body, limits: call.limits, isBulk: call.isBulk)
         let notice = observer.flatMap { observer in
             call.mayBeSilent || call.isForeign
                 ? nil

@@ -16,6 +16,7 @@ package final class FileSystem: Sendable {
     let blocks: any BlockFetching
     let time: any TimeSource
     let events: any FileSystemEvents
+    let states: (any SyncStateReporting)?
     let nodes = NodeTable()
     let handles = HandleTable()
     let orphans = OrphanQueue()
@@ -30,13 +31,15 @@ package final class FileSystem: Sendable {
 
     package init(
         shared: SharedStore, blocks: any BlockFetching, time: any TimeSource, ownership: Ownership,
-        events: any FileSystemEvents, limits: FileSystemLimits = FileSystemLimits()
+        events: any FileSystemEvents, states: (any SyncStateReporting)? = nil,
+        limits: FileSystemLimits = FileSystemLimits()
     ) throws(Errno) {
         self.shared = shared
         self.blocks = blocks
         self.time = time
         self.ownership = ownership
         self.events = events
+        self.states = states
         self.limits = limits
         do {
             localAttributes = LocalAttributes(try shared.withStore { store in try store.localAttributes() })

@@ -15,8 +15,8 @@ struct Dbxfs: ParsableCommand {
             or in use, 6 mount point unusable, 7 not mounted, 8 certificate not trusted.
             """,
         subcommands: [
-            Login.self, Logout.self, Mount.self, Unmount.self, Status.self, Sync.self, List.self, Devices.self,
-            Version.self,
+            Login.self, Logout.self, Mount.self, Unmount.self, Status.self, Activity.self, Sync.self, Pause.self,
+            Resume.self, Limit.self, List.self, Devices.self, Version.self,
         ])
 
     static func main() {
@@ -54,6 +54,13 @@ struct ProfileOption: ParsableArguments {
             if path == mountPoint || path.hasPrefix(mountPoint + "/") { return profile }
         }
         throw ClientFailure(.notMounted, "Nothing of dbxfs is mounted at \(path)", remedy: "Run: dbxfs mount \(path)")
+    }
+
+    /// A path in a mount: the profile, and the path's bytes from the mounted directory.
+    func place(of path: String) throws -> (profile: Profile, relative: [UInt8]) {
+        let profile = try profile(mountedAt: path)
+        guard let mountPoint = ProfileLock.holder(of: profile)?.mountPoint else { return (profile, []) }
+        return (profile, Array(MountPoint.resolve(path).dropFirst(mountPoint.count).drop { $0 == "/" }.utf8))
     }
 }
 

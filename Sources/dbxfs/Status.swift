@@ -7,10 +7,15 @@ import Foundation
 
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show whether the mount is connected and what is not on the server yet.")
+        abstract: "Show whether the mount is connected and what is not on the server yet, or how files stand.",
+        discussion: """
+            A file or folder is synced, online-only (its content is fetched when it is read), pending (the server has an \
+            older state), local-only (the server has never had it), uploading, conflicted (two versions were kept), or \
+            refused (the server will not take it; reason and remedy are shown).
+            """)
 
-    @Argument(help: "The mounted directory. (default: the profile's)", completion: .directory)
-    var directory: String?
+    @Argument(help: "The mounted directory, or files and folders in it. (default: the profile's)", completion: .file())
+    var paths: [String] = []
 
     @Flag(help: "As JSON, for programs.")
     var json = false
@@ -21,8 +26,10 @@ struct Status: ParsableCommand {
     @OptionGroup var profile: ProfileOption
 
     func run() throws {
-        let profile = try profile.profile(mountedAt: directory)
-        if directory == nil, ProfileLock.holder(of: profile) == nil { _ = try ProfileSettings.load(for: profile) }
+        let places = try paths.map { try self.profile.place(of: $0) }
+        if places.contains(where: { !$0.relative.isEmpty }) || places.count > 1 { return try showStates(places) }
+        let profile = try places.first?.profile ?? self.profile.profile
+        if paths.isEmpty, ProfileLock.holder(of: profile) == nil { _ = try ProfileSettings.load(for: profile) }
         repeat {
             let status = try ControlClient.status(of: profile)
             if json {
@@ -35,6 +42,50 @@ struct Status: ParsableCommand {
         } while watch
     }
 
+    // MARK: Files and folders
+
+    private func showStates(_ places: [(profile: Profile, relative: [UInt8])]) throws {
+        guard let profile = places.first?.profile, places.allSatisfy({ $0.profile == profile }) else {
+            throw ClientFailure(.usage, "The paths lie in different mounts", remedy: "Ask for those of one at a time.")
+        }
+        repeat {
+            let answer = try ControlClient.ask(.states(places.map { Base64($0.relative) }), of: profile)
+            guard case .states(let states) = answer else { throw ControlClient.broken("it answered something else") }
+            if json {
+                try Output.json(states)
+            } else {
+                if watch { StandardStreams.write("\u{1B}[H\u{1B}[2J") }
+                for state in states { Output.line(Self.describe(state)) }
+            }
+            if watch { Thread.sleep(forTimeInterval: 1) }
+        } while watch
+    }
+
+    private static func column(_ text: String) -> String {
+        text + String(repeating: " ", count: max(1, 12 - text.count))
+    }
+
+    static func describe(_ status: PathStatus) -> String {
+        let path = Output.escaped(status.path64?.bytes ?? Array(status.path.utf8))
+        var line = column(status.stateName) + (path.isEmpty ? "." : path)
+        if status.kind == .file {
+            line += "  (\(ByteCount.format(status.size)), \(ByteCount.format(status.cachedBytes)) of it here"
+            line += status.pendingBytes > 0 ? ", \(ByteCount.format(status.pendingBytes)) to go up)" : ")"
+        } else if status.pendingCount > 0 {
+            line += "  (\(status.pendingCount) changes in it, \(ByteCount.format(status.pendingBytes)) to go up)"
+        }
+        var lines = [line]
+        if let reason = status.reason { lines.append("            \(reason). \(status.remedy ?? "")") }
+        for item in status.items {
+            let path = Output.escaped(item.path64?.bytes ?? Array(item.path.utf8))
+            lines.append("  " + column(item.stateName) + path)
+        }
+        if status.items.count < status.pendingCount {
+            lines.append("  and \(status.pendingCount - status.items.count) more")
+        }
+        return lines.joined(separator: "\n")
+    }
+
     static func describe(_ status: ClientStatus, now: Timestamp) -> String {
         func age(_ time: Timestamp) -> String { duration(max(0, now.seconds - time.seconds)) }
         var lines = [
@@ -42,6 +93,10 @@ struct Status: ParsableCommand {
             "connection  \(status.connection.state.rawValue) for \(age(status.connection.since))"
                 + (status.connection.detail.map { " (\($0))" } ?? ""),
         ]
+        if status.isPaused {
+            let end = status.pausedUntil.map { " until \(Output.date($0))" } ?? ""
+            lines.append("sync        paused\(end); to go on: dbxfs resume")
+        }
         if status.pending.isEmpty {
             lines.append("pending     nothing: everything is on the server")
         } else {
@@ -53,6 +108,10 @@ struct Status: ParsableCommand {
         lines.append(
             "transfer    up \(ByteCount.format(status.transfer.uploadBytesPerSecond))/s,"
                 + " down \(ByteCount.format(status.transfer.downloadBytesPerSecond))/s")
+        if status.uploadLimit != nil || status.downloadLimit != nil {
+            lines.append(
+                "limit       up \(Limit.describe(status.uploadLimit)), down \(Limit.describe(status.downloadLimit))")
+        }
         lines.append(
             "disk        \(ByteCount.format(status.cache.cachedBytes)) cached of"
                 + " \(ByteCount.format(status.cache.limitBytes)), \(ByteCount.format(status.cache.stagingBytes)) staged"

@@ -21,12 +21,18 @@ package struct ClientStatus: Hashable, Sendable, Codable {
     package var cache: CacheStatus
     package var quota: Quota?
     package var counters: ClientCounters
+    package var isPaused: Bool
+    /// When the pause ends by itself.
+    package var pausedUntil: Timestamp?
+    /// Bytes per second; nil: no limit.
+    package var uploadLimit: Int64?
+    package var downloadLimit: Int64?
 
     package init(
         version: String, profile: String, processID: Int32, server: String, user: String, device: String,
         mountPoint: String, mountedAt: Timestamp, connection: ConnectionStatus, pending: PendingStatus,
         transfer: TransferStatus, refused: [RefusedItem], lastError: StatusError?, cache: CacheStatus,
-        quota: Quota?, counters: ClientCounters
+        quota: Quota?, counters: ClientCounters, settings: TransferSettings
     ) {
         self.version = version
         self.profile = profile
@@ -44,6 +50,10 @@ package struct ClientStatus: Hashable, Sendable, Codable {
         self.cache = cache
         self.quota = quota
         self.counters = counters
+        isPaused = settings.isPaused
+        pausedUntil = settings.isPaused ? settings.pausedUntil : nil
+        uploadLimit = settings.uploadLimit
+        downloadLimit = settings.downloadLimit
     }
 }
 

@@ -17,6 +17,14 @@ package enum ControlClient {
         _ = try ask(command, at: holder.socketPath, timeout: nil, progress: progress)
     }
 
+    /// A question with one answer.
+    package static func ask(
+        _ command: ControlRequest.Command, of profile: Profile
+    ) throws(ClientFailure) -> ControlAnswer {
+        guard let holder = ProfileLock.holder(of: profile), holder.mountPoint != nil else { throw notMounted(profile) }
+        return try ask(command, at: holder.socketPath, timeout: .seconds(90), progress: { _ in })
+    }
+
     static func status(at socketPath: String) throws(ClientFailure) -> ClientStatus {
         guard case .status(let status) = try ask(.status, at: socketPath, timeout: .seconds(10), progress: { _ in })
         else { throw broken("it answered something else") }
@@ -58,7 +66,7 @@ package enum ControlClient {
         throw broken("it ended without an answer")
     }
 
-    private static func broken(_ reason: String) -> ClientFailure {
+    package static func broken(_ reason: String) -> ClientFailure {
         ClientFailure(
             .failed, "The daemon of the mount does not answer: \(reason)",
             remedy: "If it stays so, end it and mount again; nothing that was written is lost.")

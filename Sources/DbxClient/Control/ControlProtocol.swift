@@ -1,9 +1,11 @@
+package import DbxWire
+
 /// What `dbxfs` commands say to the daemon of a mount: one JSON line there, JSON lines back on one connection of a unix
 /// stream socket that only its owner may open.
 ///
 /// `status` is answered once. `sync` and `unmount` send `progress` lines while they wait, then one final line.
 package struct ControlRequest: Hashable, Sendable, Codable {
-    package enum Command: String, Hashable, Sendable, Codable {
+    package enum Command: Hashable, Sendable, Codable {
         case status
         /// Answered when everything changed here before is durable on the server.
         case sync
@@ -13,10 +15,17 @@ package struct ControlRequest: Hashable, Sendable, Codable {
         case unmountWhenSynced
         /// Ends the daemon as SIGTERM does: the mount is detached even when in use, what is pending stays for later.
         case shutdown
+        /// How files and folders stand, by their paths from the mounted directory.
+        case states([Base64])
+        /// The newest `limit` records of what sync did after the one of this number; waits up to `waitSeconds` for the
+        /// first.
+        case activity(after: Int64, limit: Int, waitSeconds: Int)
+        /// Changes pause and limits of rates; answered with what holds then.
+        case transfer(TransferChange)
     }
 
     /// Raised when a change breaks older readers; the daemon refuses any other.
-    package static let currentVersion = 1
+    package static let currentVersion = 2
 
     package var version: Int
     package var command: Command
@@ -31,6 +40,9 @@ package struct ControlRequest: Hashable, Sendable, Codable {
 package enum ControlAnswer: Hashable, Sendable, Codable {
     case progress(PendingStatus)
     case status(ClientStatus)
+    case states([PathStatus])
+    case activity([ActivityRecord])
+    case transfer(TransferSettings)
     case done
     case failed(ClientFailure)
 
@@ -48,6 +60,14 @@ package protocol ControlHandling: Sendable {
     /// and gives up without an error when that returns false (the caller is gone). Throws when it cannot succeed:
     /// `.unreachable` once the server is known to be away, `.notLoggedIn`, or `.busy` naming what is refused.
     func sync(report: (PendingStatus) -> Bool) throws(ClientFailure)
+
+    /// Throws where there is no such path.
+    func states(of paths: [[UInt8]]) throws(ClientFailure) -> [PathStatus]
+
+    func activity(after number: Int64, limit: Int, patience: Duration) -> [ActivityRecord]
+
+    /// Takes effect at once and holds over restarts.
+    func change(_ change: TransferChange) throws(ClientFailure) -> TransferSettings
 
     /// Makes the daemon end as SIGTERM does; returns at once.
     func shutdown()

@@ -1,4 +1,5 @@
 import DbxSystem
+import DbxWire
 import Foundation
 
 /// The daemon's end of the control socket: one thread accepts, one thread per connection answers one request.
@@ -114,6 +115,13 @@ package final class ControlServer: Sendable {
             try sync(connection)
         case .shutdown:
             handler.shutdown()
+        case .states(let paths):
+            return .states(try handler.states(of: paths.map(\.bytes)))
+        case .activity(let number, let limit, let waitSeconds):
+            let patience = Duration.seconds(min(max(waitSeconds, 0), 60))
+            return .activity(handler.activity(after: number, limit: limit, patience: patience))
+        case .transfer(let change):
+            return .transfer(try handler.change(change))
         }
         return .done
     }

@@ -27,13 +27,14 @@ package final class Engine: Sendable, FileSystemEvents {
         package var time: any TimeSource
         package var entropy: any Entropy
         package var log: Logger
+        package var journal: ActivityJournal
         /// Called with every session that the server confirms, on the engine's thread.
         package var sessionChanged: @Sendable (SessionResponse) -> Void
 
         package init(
             shared: SharedStore, api: any DbxAPI, namespace: NamespaceID, device: String, keys: KeyringBox,
             uploader: ContentUploader, connectivity: Connectivity, time: any TimeSource, entropy: any Entropy,
-            log: Logger, sessionChanged: @escaping @Sendable (SessionResponse) -> Void
+            log: Logger, journal: ActivityJournal, sessionChanged: @escaping @Sendable (SessionResponse) -> Void
         ) {
             self.shared = shared
             self.api = api
@@ -45,6 +46,7 @@ package final class Engine: Sendable, FileSystemEvents {
             self.time = time
             self.entropy = entropy
             self.log = log
+            self.journal = journal
             self.sessionChanged = sessionChanged
         }
     }
@@ -59,6 +61,8 @@ package final class Engine: Sendable, FileSystemEvents {
     /// Ends the loop's request under way; renewed with every connection.
     private let current = Mutex(CancelToken())
     private let thread = Monitor<WorkerThread?>(nil)
+    private let scheduler = Mutex<UploadScheduler?>(nil)
+    private let pauseState = Mutex(TransferSettings())
 
     package init(_ parts: Parts) {
         self.parts = parts
@@ -87,6 +91,7 @@ package final class Engine: Sendable, FileSystemEvents {
         let scheduler = try UploadScheduler(shared: parts.shared, uploader: parts.uploader) { [signals] finished in
             signals.update { $0.finishedUploads.append(finished) }
         }
+        self.scheduler.withLock { $0 = scheduler }
         let worker = try WorkerThread(name: "dbxfs-sync") { [self] in
             SyncLoop(self, tree: tree, uploads: scheduler).run()
             scheduler.shutdown()
@@ -100,6 +105,22 @@ package final class Engine: Sendable, FileSystemEvents {
         cancel.cancel()
         thread.withLock { $0.take() }?.join()
     }
+
+    // MARK: Pausing
+
+    /// Takes effect at once: uploads under way are ended, a commit under way is still answered.
+    package func pauseAsTold(by settings: TransferSettings) {
+        pauseState.withLock { $0 = settings }
+        signals.update { $0.pauseChanged = true }
+    }
+
+    /// Whether sync is paused now, and when that ends by itself.
+    var pause: (isOn: Bool, until: Timestamp?) {
+        let settings = pauseState.withLock { $0 }
+        return (settings.isPaused(at: parts.time.now()), settings.pausedUntil)
+    }
+
+    var uploadingFiles: Set<InodeNumber> { scheduler.withLock { $0 }?.running ?? [] }
 
     // MARK: Hooks
 
@@ -167,6 +188,10 @@ package final class Engine: Sendable, FileSystemEvents {
     }
 
     private func checkHope() throws(ClientFailure) {
+        if pause.isOn {
+            throw ClientFailure(
+                .busy, "Not everything is on the server: sync is paused", remedy: "Go on with it: dbxfs resume")
+        }
         let status = parts.connectivity.status
         switch status.state {
         case .connected, .connecting: break

@@ -7,6 +7,8 @@ final class EngineReport: Sendable {
     struct State: Sendable {
         var lastError: StatusError?
         var refused: [RefusedItem] = []
+        /// The rows behind `refused`, all of them.
+        var held: [NodeID: HeldRows.Refusal] = [:]
         var quota: Quota?
         var commits: Int64 = 0
         var commitRows: [String: Int64] = [:]

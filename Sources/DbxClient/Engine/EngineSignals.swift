@@ -20,11 +20,13 @@ struct EngineSignals: Sendable {
     var isStagingFull = false
     /// Somebody began or ceased to wait for everything to be on the server.
     var urgencyChanged = false
+    /// A pause began or ended.
+    var pauseChanged = false
 
     /// Whether the loop has a reason to wake.
     var isPending: Bool {
         isStopped || hasLocalChange || !closedFiles.isEmpty || !finishedUploads.isEmpty || noticedHead != .zero
-            || hasConnected || hasDisconnected || isStagingFull || urgencyChanged
+            || hasConnected || hasDisconnected || isStagingFull || urgencyChanged || pauseChanged
     }
 }
 

@@ -5,7 +5,7 @@ import DbxSync
 /// Rows that the server refused for good. They stay here, hold up nothing else, and have another try when the cause may
 /// have changed or some minutes have passed. A value, owned by the sync loop.
 struct HeldRows {
-    struct Refusal: Hashable {
+    struct Refusal: Hashable, Sendable {
         var number: InodeNumber
         var reason: String
         var remedy: String

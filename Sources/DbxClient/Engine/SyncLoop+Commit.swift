@@ -44,13 +44,16 @@ extension SyncLoop {
         _ id: CommitID, _ request: CommitRequest, _ covered: CoveredRows, _ result: CommitResult
     ) throws(APIError) {
         do {
-            try parts.shared.withStore { store in
+            let sent = try parts.shared.withStore { store in
+                let sent = try TreeActivity.sent(request, store: store)
                 try store.transaction {
                     try CommitOutcome.accept(covered, request: request, seq: result.seq, store: store)
                     try store.removeCommit(id)
                 }
                 try store.dropDeadNodes(isOpen: { [tree] in tree.isOpen($0) })
+                return sent
             }
+            parts.journal.add(.sent, sent)
         } catch {
             throw APIError(.garbage("the server's answer cannot be applied here: \(error)"))
         }

@@ -52,12 +52,14 @@ extension SyncLoop {
     }
 
     private func apply(cursor: String) throws {
-        let changes = try parts.shared.withStore { store in
+        let (changes, activities) = try parts.shared.withStore { store in
             var applier = makeApplier(store)
             try applier.applyStaged(cursor: cursor)
-            return applier.changes
+            return (applier.changes, applier.activities)
         }
         applied(changes)
+        // A first pull says only that the tree was read.
+        if uploads != nil { parts.journal.add(.received, activities) }
         report.update { $0.pulls += 1 }
     }
 
@@ -98,12 +100,13 @@ extension SyncLoop {
     }
 
     private func applyDeferred(_ id: NodeID) throws {
-        let changes = try parts.shared.withStore { store in
+        let (changes, activities) = try parts.shared.withStore { store in
             var applier = makeApplier(store)
             try applier.applyDeferred(id)
-            return applier.changes
+            return (applier.changes, applier.activities)
         }
         applied(changes)
+        parts.journal.add(.received, activities)
     }
 
     func store<Value>(_ body: (LocalStore) throws(StoreError) -> Value) throws(StoreError) -> Value {

@@ -117,26 +117,18 @@ extension SyncLoop {
 
     private func reportRefusals(isStuck: Bool) {
         let items = held.rows.values.prefix(100).map { refusal in
-            RefusedItem(path: path(of: refusal.number), reason: refusal.reason, remedy: refusal.remedy)
+            RefusedItem(path: displayPath(of: refusal.number), reason: refusal.reason, remedy: refusal.remedy)
         }
         let isFailing = postponed.values.contains { $0.retry.failures >= 3 }
         report.update { state in
+            state.held = held.rows
             state.refused = items.sorted { $0.path < $1.path }
             state.isStuck = isStuck && (isFailing || !items.isEmpty)
         }
     }
 
-    /// For display.
-    private func path(of number: InodeNumber) -> String {
-        let names = try? store { store throws(StoreError) in
-            var names: [String] = []
-            var number = number
-            while let entry = try store.entries(of: number).first, names.count < 1_000 {
-                names.append(entry.name.display)
-                number = entry.parent
-            }
-            return names
-        }
-        return (names ?? []).reversed().joined(separator: "/")
+    private func displayPath(of number: InodeNumber) -> String {
+        let path = try? store { store throws(StoreError) in try TreePath.path(of: number, in: store) }
+        return String(decoding: (path ?? nil) ?? [], as: UTF8.self)
     }
 }

@@ -68,7 +68,18 @@ final class SyncLoop {
                 deadline = nil
                 continue
             }
+            guard !engine.pause.isOn else {
+                deadline = pauseEnd
+                continue
+            }
             deadline = step()
+        }
+    }
+
+    /// When to look whether a pause is over: at its end, but at least every hour, for the wall clock may be set meanwhile.
+    private var pauseEnd: Duration? {
+        engine.pause.until.map { end in
+            now + min(.nanoseconds(end.nanoseconds - parts.time.now().nanoseconds), .seconds(3_600))
         }
     }
 
@@ -99,10 +110,11 @@ final class SyncLoop {
             held.releaseAll()
             retry.succeeded()
         }
+        if signals.pauseChanged, engine.pause.isOn { uploads?.cancelAll() }
         if signals.isStagingFull { isStagingFull = true }
         for number in signals.closedFiles { applyDeferred(number) }
         for finished in signals.finishedUploads { settle(finished) }
-        let isQuick = signals.urgencyChanged || signals.hasConnected || signals.isStagingFull
+        let isQuick = signals.urgencyChanged || signals.hasConnected || signals.isStagingFull || signals.pauseChanged
         if isQuick {
             pacing.planNow()
         } else if signals.hasLocalChange {

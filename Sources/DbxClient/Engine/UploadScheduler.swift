@@ -38,6 +38,8 @@ final class UploadScheduler: Sendable {
     /// Files that wait or are on their way.
     var files: Set<InodeNumber> { state.withLock { $0.running.union($0.queue) } }
 
+    var running: Set<InodeNumber> { state.withLock { $0.running } }
+
     func add(_ numbers: [InodeNumber]) {
         if !numbers.isEmpty { state.update { $0.queue += numbers } }
     }

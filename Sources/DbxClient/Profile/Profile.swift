@@ -17,6 +17,8 @@ package struct Profile: Hashable, Sendable {
 
     package var configFile: String { configDirectory + "/config.json" }
     package var credentialsFile: String { dataDirectory + "/credentials.json" }
+    package var transferFile: String { dataDirectory + "/transfer.json" }
+    package var activityFile: String { dataDirectory + "/activity" }
     package var lockFile: String { dataDirectory + "/daemon.lock" }
     package var logFile: String { logDirectory + "/log" }
 

@@ -8,13 +8,18 @@ package enum ExtendedAttributeMode: Hashable, Sendable {
 }
 
 // `user.*` and `trusted.*` are synced, `security.*` stays on this device. POSIX ACLs are refused, so that nobody takes
-// them for being in force.
+// them for being in force. `user.dbxfs.*` is ours: read by name, never listed.
 extension FileSystem {
     private static let longestName = 255
     private static let largestValue = 65_536
 
     package func extendedAttribute(_ name: [UInt8], of number: InodeNumber) throws(Errno) -> [UInt8] {
-        let known = try extendedAttributes(try ExtendedAttributeClass(name), of: number)
+        let kind = try ExtendedAttributeClass(name)
+        if case .ours(let part) = kind {
+            guard let value = try states?.syncAttribute(part, of: number) else { throw .noData }
+            return value
+        }
+        let known = try extendedAttributes(kind, of: number)
         guard let found = known.first(where: { $0.name == name }) else { throw .noData }
         return found.value
     }
@@ -57,6 +62,7 @@ extension FileSystem {
         switch kind {
         case .synced: try inStore { store in try store.require(number).attributes.extendedAttributes }
         case .local: localAttributes[number]
+        case .ours: throw .notPermitted
         }
     }
 
@@ -72,6 +78,7 @@ extension FileSystem {
             switch kind {
             case .synced: _ = try store.setAttributes(number, AttributeUpdate(extendedAttributes: known), now: now)
             case .local: try store.setLocalAttributes(number, known)
+            case .ours: throw Errno.notPermitted
             }
         }
         switch kind {
@@ -79,6 +86,7 @@ extension FileSystem {
         case .local:
             localAttributes.set(known, of: number)
             keeper.noteChange()
+        case .ours: break
         }
     }
 }
@@ -86,9 +94,17 @@ extension FileSystem {
 /// Where an extended attribute is kept, by the first part of its name.
 private enum ExtendedAttributeClass {
     case synced, local
+    /// What sync tells of the node, by what stands behind `user.dbxfs.`; nobody sets it.
+    case ours([UInt8])
+
+    private static let ourPrefix = Array("user.dbxfs.".utf8)
 
     /// EOPNOTSUPP for a class that is not kept, EINVAL for one without a name behind it (xattr(7)).
     init(_ name: [UInt8]) throws(Errno) {
+        if name.starts(with: Self.ourPrefix) {
+            self = .ours(Array(name.dropFirst(Self.ourPrefix.count)))
+            return
+        }
         let classes: [(prefix: String, kind: Self)] = [
             ("user.", .synced), ("trusted.", .synced), ("security.", .local),
         ]

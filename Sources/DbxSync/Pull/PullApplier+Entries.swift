@@ -48,6 +48,9 @@ extension PullApplier {
         if let id = row.node, let node = try store.node(id), node.kind == .directory {
             try leaveOtherParents(node, for: row)
         }
+        if let node = try row.node.flatMap({ try store.node($0) }) {
+            try received.willName(node, row.name, in: parent, store: store)
+        }
         try store.putAgreedEntry(parent: row.parent, name: row.name, node: row.node, seq: row.seq)
         note(.entry(parent: parent.number, name: row.name))
         if row.node != nil, parent.isOrphan { try bringBack(parent) }
@@ -148,6 +151,7 @@ extension PullApplier {
         if isOurs {
             try store.rebaseEntry(parent: row.parent, name: row.name, base: row.seq, baseNode: nil)
         } else {
+            try received.willRemove(row.name, of: node, in: parent, store: store)
             try store.putAgreedEntry(parent: row.parent, name: row.name, node: nil, seq: row.seq)
             note(.entry(parent: parent.number, name: row.name))
         }

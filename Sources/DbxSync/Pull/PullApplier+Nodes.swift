@@ -32,6 +32,11 @@ extension PullApplier {
         if contentMoved, local.contentDirty {
             return try keepBothContents(local, remote: row, segments: segments)
         }
+        if contentMoved {
+            try received.changedContent(of: local, size: row.size, store: store)
+        } else {
+            try received.changedAttributes(of: local, to: row.attributes, store: store)
+        }
         try mergeAttributes(row, into: local)
         try applySegments(segments, of: row.id)
         if contentMoved { note(.content(local.number)) }

@@ -17,8 +17,11 @@ package struct PullApplier {
 
     package private(set) var changes: [TreeChange] = []
     package private(set) var conflicts: [ConflictNotice] = []
+    /// What a person would like to know of it.
+    package var activities: [TreeActivity] { received.all }
     /// New segment rows of nodes that were known before: a node's row may stand in a later page than its segments.
     var gathered: [NodeID: [SegmentRow]] = [:]
+    var received = ReceivedActivity()
     /// Names whose removal waits until everything else has been applied: what lies below may be new work.
     private var removals: [EntryRow] = []
     private var tombstones: [NodeRow] = []

@@ -1,0 +1,112 @@
+import DbxFileSystem
+package import DbxLocalStore
+import DbxModel
+import DbxSync
+package import DbxSystem
+
+/// How files and folders stand to the server: for `dbxfs status PATH` and the attributes `user.dbxfs.*`.
+extension Engine: SyncStateReporting {
+    var situation: SyncSituation {
+        SyncSituation(refused: Set(report.current.held.keys), uploading: uploadingFiles)
+    }
+
+    /// `state`, `cached` and `pending`, the latter two in bytes and of files only.
+    package func syncAttribute(_ name: [UInt8], of number: InodeNumber) throws(Errno) -> [UInt8]? {
+        do throws(StoreError) {
+            switch String(decoding: name, as: UTF8.self) {
+            case "state": return try state(of: number).map { Array($0.rawValue.utf8) }
+            case "cached": return try places(of: number).map { Array(String($0.cachedBytes + $0.stagingBytes).utf8) }
+            case "pending": return try places(of: number).map { Array(String($0.stagingBytes).utf8) }
+            default: return nil
+            }
+        } catch {
+            throw .ioError
+        }
+    }
+
+    private func places(of number: InodeNumber) throws(StoreError) -> ContentPlaces? {
+        try parts.shared.withStore { store throws(StoreError) in
+            guard try store.node(number)?.kind == .file else { return nil }
+            return try store.places(of: number)
+        }
+    }
+
+    private func state(of number: InodeNumber) throws(StoreError) -> NodeState? {
+        let situation = situation
+        let own = try parts.shared.withStore { store throws(StoreError) -> (NodeState, Bool)? in
+            guard let node = try store.node(number) else { return nil }
+            return (try situation.state(of: node, in: store), node.kind == .directory)
+        }
+        guard let (state, isFolder) = own, isFolder, state == .synced else { return own?.0 }
+        return try below(number, situation, itemLimit: 0).summary ?? .synced
+    }
+
+    /// Goes through the dirty rows, with the lock free in between.
+    private func below(
+        _ number: InodeNumber, _ situation: SyncSituation, itemLimit: Int
+    ) throws(StoreError) -> PendingBelow {
+        var below = PendingBelow(number, situation: situation, itemLimit: itemLimit)
+        while try parts.shared.withStore({ store throws(StoreError) in try below.step(store) }) {}
+        return below
+    }
+
+    // MARK: dbxfs status PATH
+
+    private static let itemLimit = 200
+
+    /// Of each path, from the mounted directory.
+    package func states(of paths: [[UInt8]]) throws(ClientFailure) -> [PathStatus] {
+        var result: [PathStatus] = []
+        for path in paths {
+            let found: PathStatus?
+            do throws(StoreError) {
+                found = try status(of: path)
+            } catch {
+                throw ClientFailure(
+                    .failed, "The local state cannot be read: \(error)", remedy: "See the daemon's log.")
+            }
+            guard let found else {
+                throw ClientFailure(
+                    .failed, "There is no “\(String(decoding: path, as: UTF8.self))”",
+                    remedy: "See what there is with ls.")
+            }
+            result.append(found)
+        }
+        return result
+    }
+
+    private func status(of path: [UInt8]) throws(StoreError) -> PathStatus? {
+        let situation = situation
+        let held = report.current.held
+        let found = try parts.shared.withStore { store throws(StoreError) -> (PathStatus, LocalNode)? in
+            guard let node = try TreePath.node(at: path, in: store) else { return nil }
+            let places = try store.places(of: node.number)
+            var status = PathStatus(path: path, kind: node.kind, state: try situation.state(of: node, in: store))
+            status.size = node.size
+            status.cachedBytes = places.cachedBytes + places.stagingBytes
+            status.pendingBytes = places.stagingBytes
+            status.reason = held[node.id]?.reason
+            status.remedy = held[node.id]?.remedy
+            return (status, node)
+        }
+        guard let (own, node) = found, node.kind == .directory else { return found?.0 }
+        var status = own
+        let below = try below(node.number, situation, itemLimit: Self.itemLimit)
+        if status.state == .synced, let summary = below.summary { status.state = summary }
+        status.pendingBytes = below.bytes
+        status.pendingCount = below.count
+        status.items = below.items.map { item in
+            PathItem(path: item.path, state: item.state)
+        }
+        return status
+    }
+}
+
+extension PendingBelow {
+    /// What a folder that is itself as on the server is called for what lies in it; nil: nothing.
+    var summary: NodeState? {
+        if refusedCount > 0 { return .refused }
+        if uploadingCount > 0 { return .uploading }
+        return count > 0 ? .pending : nil
+    }
+}

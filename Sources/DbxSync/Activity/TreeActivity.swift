@@ -1,0 +1,104 @@
+package import DbxLocalStore
+import DbxModel
+package import DbxWire
+
+/// One thing that sync did to the tree on one side, as a person would tell it. A value.
+package struct TreeActivity: Hashable, Sendable {
+    package enum Action: String, Hashable, Sendable, Codable {
+        case created
+        /// New content, also by another file that took the name.
+        case changed
+        case renamed
+        case deleted
+        /// Permissions, owner, times, extended attributes.
+        case attributes
+        /// More than is worth a line each.
+        case more
+    }
+
+    package var action: Action
+    /// From the mounted directory.
+    package var path: [UInt8]
+    /// Where it was before, of `renamed`.
+    package var from: [UInt8]?
+    /// The size of the content, of `created` and `changed`; the number of things, of `more`.
+    package var bytes: Int64
+
+    package init(_ action: Action, _ path: [UInt8], from: [UInt8]? = nil, bytes: Int64 = 0) {
+        self.action = action
+        self.path = path
+        self.from = from
+        self.bytes = bytes
+    }
+
+    /// How many lines one commit or pull may make.
+    package static let limit = 1_000
+
+    /// What a commit that the server has just taken told it. Called before its rows are settled here, with the store's
+    /// lock held.
+    package static func sent(_ request: CommitRequest, store: LocalStore) throws(StoreError) -> [TreeActivity] {
+        var reader = SentReader(store: store)
+        for entry in request.entries { try reader.note(entry) }
+        for node in request.nodes { try reader.note(node) }
+        try reader.noteRemovals()
+        return limited(reader.activities)
+    }
+
+    static func limited(_ activities: [TreeActivity]) -> [TreeActivity] {
+        guard activities.count > limit else { return activities }
+        let left = TreeActivity(.more, [], bytes: Int64(activities.count - limit))
+        return Array(activities.prefix(limit)) + [left]
+    }
+}
+
+/// Tells renames from creations and removals by what the server had under the names of a commit.
+private struct SentReader {
+    let store: LocalStore
+    private(set) var activities: [TreeActivity] = []
+    /// Names that go away, by what they led to.
+    private var removed: [NodeID: [UInt8]] = [:]
+    private var arrived: [(node: LocalNode, path: [UInt8])] = []
+    /// Nodes that took a name which something else had.
+    private var replacing: Set<NodeID> = []
+
+    init(store: LocalStore) { self.store = store }
+
+    mutating func note(_ entry: EntryChange) throws(StoreError) {
+        guard let parent = try store.node(entry.parent),
+            let path = try TreePath.path(of: entry.name, under: parent.number, in: store)
+        else { return }
+        let before = try store.entry(parent: entry.parent, name: entry.name)?.baseNode
+        guard let id = entry.node, let node = try store.node(id) else {
+            if let before { removed[before] = path }
+            return
+        }
+        if before != nil, before != id { replacing.insert(id) }
+        if !node.isNew { arrived.append((node, path)) }
+    }
+
+    mutating func note(_ change: NodeChange) throws(StoreError) {
+        guard let node = try store.node(change.id), let path = try TreePath.path(of: node.number, in: store) else {
+            return
+        }
+        let size = change.content?.size ?? 0
+        if node.isNew, !replacing.contains(node.id) {
+            activities.append(TreeActivity(.created, path, bytes: size))
+        } else if change.content != nil || node.isNew {
+            activities.append(TreeActivity(.changed, path, bytes: size))
+        } else {
+            activities.append(TreeActivity(.attributes, path))
+        }
+    }
+
+    mutating func noteRemovals() throws(StoreError) {
+        for (node, path) in arrived {
+            if let from = removed.removeValue(forKey: node.id) {
+                activities.append(TreeActivity(.renamed, path, from: from))
+            } else {
+                activities.append(TreeActivity(.created, path, bytes: node.size))
+            }
+        }
+        let gone = removed.values.sorted { $0.lexicographicallyPrecedes($1) }
+        activities += gone.map { TreeActivity(.deleted, $0) }
+    }
+}
