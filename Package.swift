@@ -143,6 +143,7 @@ let package = Package(
             ["DbxServerCore", "DbxServerStores", "DbxContent", "DbxModel", "DbxWire", "DbxSystem", crypto]),
         tests("ServerTests", ["DbxModel", "DbxWire", crypto]),
         tests("MountTests", ["DbxModel", "DbxWire"]),
+        tests("ConformanceTests", ["CTestShims"]),
         tests("TidyTests", []),
     ]
 )
