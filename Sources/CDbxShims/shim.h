@@ -38,11 +38,37 @@ static inline unsigned dbxfs_crc32c_portable(unsigned crc, const unsigned char *
 }
 
 #if defined(__x86_64__)
+/// The product of two polynomials modulo that of CRC-32C, all with their bits reversed. `a` is not 0.
+static inline unsigned dbxfs_crc32c_multiply(unsigned a, unsigned b) {
+    unsigned product = 0;
+    for (unsigned bit = 1U << 31;; bit >>= 1) {
+        if (a & bit) {
+            product ^= b;
+            if ((a & (bit - 1)) == 0) return product;
+        }
+        b = b & 1 ? b >> 1 ^ 0x82f63b78 : b >> 1;
+    }
+}
+
 /// The same by the processor's instruction, eight bytes at a time. Clang's builtins, because <nmmintrin.h> does not
-/// import.
+/// import. Each instruction waits for the one before, so 64 KiB are done as four lanes of 16 KiB side by side, which are
+/// then joined: a lane's state is moved over the 16 KiB behind it by multiplying it with x^(8 * 16384).
 __attribute__((target("sse4.2")))
 static inline unsigned dbxfs_crc32c_hardware(unsigned crc, const unsigned char *bytes, unsigned long count) {
+    enum { lane = 16 << 10 };
     unsigned long long state = crc;
+    for (; count >= 4 * lane; bytes += 4 * lane, count -= 4 * lane) {
+        unsigned long long lanes[4] = { state, 0, 0, 0 };
+        for (unsigned long i = 0; i < lane; i += 8) {
+            for (int k = 0; k < 4; k++) {
+                unsigned long long word;
+                __builtin_memcpy(&word, bytes + k * lane + i, 8);
+                lanes[k] = __builtin_ia32_crc32di(lanes[k], word);
+            }
+        }
+        state = lanes[0];
+        for (int k = 1; k < 4; k++) state = dbxfs_crc32c_multiply(0xbf455269, (unsigned)state) ^ lanes[k];
+    }
     for (; count >= 8; bytes += 8, count -= 8) {
         unsigned long long word;
         __builtin_memcpy(&word, bytes, 8);

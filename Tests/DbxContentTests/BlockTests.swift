@@ -187,7 +187,8 @@ struct BlockTests {
         let key = BlockKey(bytes: [UInt8](repeating: 9, count: 32))!
         precondition(payload.count <= BlockLayout.headerBytes + BlockLayout.frameBytes)
         var stored: [UInt8] = []
-        FrameCipher(key: key, frameCount: 1).seal(payload[...], frame: 0, to: &stored)
+        let cipher = FrameCipher(key: key, frameCount: 1)
+        payload.withUnsafeBytes { cipher.seal($0, frame: 0, to: &stored) }
         let access = BlockAccess(
             id: BlockID(ofStored: stored),
             secrets: BlockSecrets(key: key, payloadHash: PayloadHash(bytes: BlockID(ofStored: payload).bytes)!),

@@ -9,14 +9,18 @@ package final class BlockOpener {
 
     package init() {}
 
-    /// The block's whole content. Checks its lengths, id, every frame and the header.
+    /// Gives the block's whole content to `take`, in order: that of a raw block in pieces of 64 KiB, the last one shorter,
+    /// which have not left the processor's cache yet; that of a compressed one at once. It is the block's only if this
+    /// returns: lengths, id, every frame and the header are checked.
     ///
     /// The payload's hash is not computed again: the wrap authenticates key, id and lengths, the id is the hash of exactly
     /// these bytes, and every frame is authentic under the key, so there is but one payload that can come out.
-    package func open(_ stored: [UInt8], _ access: BlockAccess) throws(BlockError) -> [UInt8] {
+    package func open(
+        _ stored: [UInt8], _ access: BlockAccess, take: (Span<UInt8>) -> Void
+    ) throws(BlockError) {
         guard stored.count == access.layout.storedBytes else { throw .wrongLength }
         guard BlockID(ofStored: stored) == access.id else { throw .wrongID }
-        return try decode(stored, access)
+        try decode(stored, access, take: take)
     }
 
     /// The content in some frames of a raw block, `access.layout.plainRange(of: frames)`, from the stored bytes of just
@@ -27,63 +31,80 @@ package final class BlockOpener {
             throw .notReadableByRange
         }
         guard stored.count == layout.storedRange(of: frames).count else { throw .wrongLength }
-        var body: [UInt8] = []
-        body.reserveCapacity(layout.plainRange(of: frames).count)
-        _ = try openFrames(frames, of: stored, access, into: &body)
-        return body
+        var content: [UInt8] = []
+        content.reserveCapacity(layout.plainRange(of: frames).count)
+        try openFrames(frames, of: stored, access) { Self.append($0, to: &content) }
+        return content
     }
 
-    /// Decodes a block just sealed and compares: nothing is uploaded that could not be read again.
+    /// Decodes a block just sealed and compares: nothing is uploaded that could not be read again. The id has just been
+    /// computed from these very bytes, and the server does so again.
     package func verify(_ block: SealedBlock, holds plain: Span<UInt8>) throws(BlockError) {
-        // The id has just been computed from these very bytes, and the server does so again.
-        guard let decoded = try? decode(block.stored, block.access), Self.areEqual(decoded.span, plain) else {
-            throw .doesNotDecode
+        var position = 0
+        var isEqual = true
+        // The pointers are used only inside the closures, within their bounds.
+        let isDecoded = unsafe plain.withUnsafeBytes { plain in
+            do throws(BlockError) {
+                try decode(block.stored, block.access) { part in
+                    isEqual = unsafe isEqual && Self.holds(plain, part, at: position)
+                    position += part.count
+                }
+                return true
+            } catch {
+                return false
+            }
+        }
+        guard isDecoded, isEqual, position == plain.count else { throw .doesNotDecode }
+    }
+
+    private static func holds(_ bytes: UnsafeRawBufferPointer, _ part: Span<UInt8>, at position: Int) -> Bool {
+        guard !part.isEmpty else { return true }
+        guard part.count <= bytes.count - position else { return false }
+        return unsafe part.withUnsafeBytes { part in
+            unsafe memcmp(part.baseAddress!, bytes.baseAddress! + position, part.count) == 0
         }
     }
 
-    private func decode(_ stored: [UInt8], _ access: BlockAccess) throws(BlockError) -> [UInt8] {
+    private func decode(
+        _ stored: [UInt8], _ access: BlockAccess, take: (Span<UInt8>) -> Void
+    ) throws(BlockError) {
+        let frames = 0..<access.layout.frameCount
+        if access.layout.isRaw { return try openFrames(frames, of: stored, access, take: take) }
         var body: [UInt8] = []
         body.reserveCapacity(access.layout.bodyBytes)
-        let header = try openFrames(0..<access.layout.frameCount, of: stored, access, into: &body)
-        guard header?.codec == .zstd else { return body }
+        try openFrames(frames, of: stored, access) { Self.append($0, to: &body) }
+        let content: [UInt8]
         do {
-            return try decompressor.decompress(body.span, plainBytes: access.layout.plainBytes)
+            content = try decompressor.decompress(body.span, plainBytes: access.layout.plainBytes)
         } catch {
             throw .malformed
         }
+        take(content.span)
     }
 
-    private static func areEqual(_ a: Span<UInt8>, _ b: Span<UInt8>) -> Bool {
-        guard a.count == b.count, !a.isEmpty else { return a.count == b.count }
-        return unsafe a.withUnsafeBytes { a in
-            // Both are as long as `a`, and not empty.
-            unsafe b.withUnsafeBytes { b in unsafe memcmp(a.baseAddress!, b.baseAddress!, a.count) == 0 }
-        }
-    }
-
-    /// Appends what `frames` hold, the header left out, to `body`. `stored` begins with the first of `frames`. Returns the
-    /// header where frame 0 is among them.
+    /// Gives what each of `frames` holds, the header left out, to `take`. `stored` begins with the first of `frames`.
     private func openFrames(
-        _ frames: Range<Int>, of stored: [UInt8], _ access: BlockAccess, into body: inout [UInt8]
-    ) throws(BlockError) -> BlockHeader? {
+        _ frames: Range<Int>, of stored: [UInt8], _ access: BlockAccess, take: (Span<UInt8>) -> Void
+    ) throws(BlockError) {
         let layout = access.layout
         let cipher = FrameCipher(key: access.secrets.key, frameCount: layout.frameCount)
         let start = layout.storedRange(of: frames).lowerBound
-        var header: BlockHeader?
         for frame in frames {
             let range = layout.storedRange(of: frame..<frame + 1)
             let plain = try cipher.open(stored[range.lowerBound - start..<range.upperBound - start], frame: frame)
-            if frame == 0 {
-                header = try checkedHeader(of: plain, layout)
-                body.append(contentsOf: plain.dropFirst(BlockLayout.headerBytes))
-            } else {
-                body.append(contentsOf: plain)
-            }
+            if frame == 0 { try checkHeader(of: plain, layout) }
+            // The layout gives the first frame room for a header.
+            let skipped = frame == 0 ? BlockLayout.headerBytes : 0
+            take(plain.span.extracting(skipped..<plain.count))
         }
-        return header
     }
 
-    private func checkedHeader(of first: Data, _ layout: BlockLayout) throws(BlockError) -> BlockHeader {
+    private static func append(_ part: Span<UInt8>, to bytes: inout [UInt8]) {
+        // The pointer is used only inside the closure.
+        unsafe part.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+    }
+
+    private func checkHeader(of first: Data, _ layout: BlockLayout) throws(BlockError) {
         let header = try BlockHeader(parsing: first)
         if header.hasBase {
             guard let base = BlockID(bytes: first.dropFirst(BlockLayout.headerBytes).prefix(32)) else {
@@ -92,6 +113,5 @@ package final class BlockOpener {
             throw .needsBase(base)
         }
         guard header.plainBytes == layout.plainBytes, (header.codec == .raw) == layout.isRaw else { throw .malformed }
-        return header
     }
 }

@@ -19,8 +19,8 @@ package final class BlockSealer {
     private let convergenceKey: ConvergenceKey
     private let level: Int32
     private let compressor = ZstdCompressor()
-    /// Grows to the largest payload and is kept.
-    private var payload: [UInt8] = []
+    /// Grows to the largest block that was worth compressing and is kept.
+    private var compressed: [UInt8] = []
 
     package init(convergenceKey: ConvergenceKey, level: Int32 = defaultLevel) {
         self.convergenceKey = convergenceKey
@@ -30,41 +30,39 @@ package final class BlockSealer {
     /// Seals at most 4 MiB. The same bytes give the same block, as long as key, level and zstd's version are the same.
     package func seal(_ plain: Span<UInt8>) throws(BlockError) -> SealedBlock {
         guard plain.count <= BlockLayout.maximumPlainBytes else { throw .tooLong }
-        let count = fillPayload(with: plain)
-        let hash = PayloadHash(hashPayload(count))
+        guard let count = compressedBytes(of: plain) else {
+            return try seal(BlockHeader(codec: .raw, plainBytes: plain.count), body: plain)
+        }
+        let header = BlockHeader(codec: .zstd, plainBytes: plain.count)
+        let bytes = compressed
+        return try seal(header, body: bytes.span.extracting(..<count))
+    }
+
+    private func seal(_ header: BlockHeader, body: Span<UInt8>) throws(BlockError) -> SealedBlock {
+        var hasher = SHA256()
+        hasher.update(data: header.bytes)
+        // The pointers are used only inside the closures.
+        unsafe body.withUnsafeBytes { unsafe hasher.update(bufferPointer: $0) }
+        let hash = PayloadHash(hasher.finalize())
         let key = BlockKey(from: convergenceKey, payloadHash: hash)
-        let stored = sealPayload(count, under: key)
-        let layout = try BlockLayout(plainBytes: Int64(plain.count), storedBytes: Int64(stored.count))
+        let stored = unsafe body.withUnsafeBytes { unsafe sealFrames(header, $0, under: key) }
+        let layout = try BlockLayout(plainBytes: Int64(header.plainBytes), storedBytes: Int64(stored.count))
         let access = BlockAccess(
             id: BlockID(ofStored: stored), secrets: BlockSecrets(key: key, payloadHash: hash), layout: layout)
         return SealedBlock(access: access, stored: stored)
     }
 
-    /// Leaves header and body in `payload` and returns their length.
-    private func fillPayload(with plain: Span<UInt8>) -> Int {
-        let header = BlockLayout.headerBytes
-        let room = header + ZstdCompressor.bound(plain.count)
-        if payload.count < room { payload = [UInt8](repeating: 0, count: room) }
-        if let count = compressedBytes(of: plain) {
-            payload.replaceSubrange(..<header, with: BlockHeader(codec: .zstd, plainBytes: plain.count).bytes)
-            return header + count
-        }
-        payload.replaceSubrange(..<header, with: BlockHeader(codec: .raw, plainBytes: plain.count).bytes)
-        unsafe payload.withUnsafeMutableBytes { payload in
-            // `payload` has room for the header and the bound, which is never less than the content.
-            let body = unsafe UnsafeMutableRawBufferPointer(rebasing: payload[header...])
-            unsafe plain.withUnsafeBytes { unsafe body.copyMemory(from: $0) }
-        }
-        return header + plain.count
-    }
-
-    /// Compresses into `payload` behind the header; nil where that gains less than 5 %.
+    /// The length of what stands in `compressed` then; nil where that gains less than 5 %.
     private func compressedBytes(of plain: Span<UInt8>) -> Int? {
-        guard plain.count > 0, !looksIncompressible(plain),
-            let count = try? compressor.compress(plain, level: level, into: &payload, at: BlockLayout.headerBytes),
-            count * 20 <= plain.count * 19
+        guard plain.count > 0, !looksIncompressible(plain), let count = compress(plain), count * 20 <= plain.count * 19
         else { return nil }
         return count
+    }
+
+    private func compress(_ plain: Span<UInt8>) -> Int? {
+        let room = ZstdCompressor.bound(plain.count)
+        if compressed.count < room { compressed = [UInt8](repeating: 0, count: room) }
+        return try? compressor.compress(plain, level: level, into: &compressed, at: 0)
     }
 
     /// Tries sixteen pieces of 4 KiB before a large block as a whole. Media and archives show in them.
@@ -76,24 +74,26 @@ package final class BlockSealer {
         var total = 0
         for piece in 0..<pieces {
             let sample = plain.extracting(piece * step..<piece * step + pieceBytes)
-            let count = try? compressor.compress(sample, level: level, into: &payload, at: BlockLayout.headerBytes)
-            total += min(count ?? pieceBytes, pieceBytes)
+            total += min(compress(sample) ?? pieceBytes, pieceBytes)
         }
         return total * 100 > pieces * pieceBytes * 99
     }
 
-    private func hashPayload(_ count: Int) -> SHA256.Digest { SHA256.hash(data: payload[..<count]) }
-
-    private func sealPayload(_ count: Int, under key: BlockKey) -> [UInt8] {
-        let header = BlockLayout.headerBytes
-        let frameCount = BlockLayout.frameCount(ofBody: count - header)
+    private func sealFrames(_ header: BlockHeader, _ body: UnsafeRawBufferPointer, under key: BlockKey) -> [UInt8] {
+        let frameCount = BlockLayout.frameCount(ofBody: body.count)
         let cipher = FrameCipher(key: key, frameCount: frameCount)
         var stored: [UInt8] = []
-        stored.reserveCapacity(BlockLayout.storedBytes(ofBody: count - header))
+        stored.reserveCapacity(BlockLayout.storedBytes(ofBody: body.count))
         for frame in 0..<frameCount {
-            let start = frame == 0 ? 0 : header + frame * BlockLayout.frameBytes
-            let end = min(count, header + (frame + 1) * BlockLayout.frameBytes)
-            cipher.seal(payload[start..<end], frame: frame, to: &stored)
+            let start = frame * BlockLayout.frameBytes
+            let piece = unsafe UnsafeRawBufferPointer(
+                rebasing: body[start..<min(body.count, start + BlockLayout.frameBytes)])
+            if frame == 0 {
+                let first = unsafe header.bytes + piece
+                unsafe first.withUnsafeBytes { unsafe cipher.seal($0, frame: 0, to: &stored) }
+            } else {
+                unsafe cipher.seal(piece, frame: frame, to: &stored)
+            }
         }
         return stored
     }

@@ -18,9 +18,10 @@ struct FrameCipher {
     }
 
     /// Appends the sealed frame and its tag to `stored`.
-    func seal(_ plain: ArraySlice<UInt8>, frame: Int, to stored: inout [UInt8]) {
+    func seal(_ plain: UnsafeRawBufferPointer, frame: Int, to stored: inout [UInt8]) {
         do {
-            let box = try AES.GCM.seal(plain, using: key, nonce: nonce(of: frame), authenticating: authenticated)
+            // The cipher reads the bytes during the call only.
+            let box = unsafe try AES.GCM.seal(plain, using: key, nonce: nonce(of: frame), authenticating: authenticated)
             stored.append(contentsOf: box.combined!.dropFirst(Self.nonceBytes))
         } catch {
             fatalError("AES-GCM refused a 32-byte key or a 12-byte nonce: \(error)")

@@ -35,12 +35,7 @@ struct BlockDownload: Sendable {
                 return Self.outcome(of: error)
             }
             meter.countFetched(bytes: stored.count)
-            guard let plain = try? opener.open(stored, access) else {
-                // Damaged on the way or in the store: another try may bring it whole.
-                return .mayWorkLater(retryAfter: nil, .missing)
-            }
-            try put(number, plain)
-            return .stored
+            return try enter(stored, access, as: number, opener)
         } catch {
             return .failed(error)
         }
@@ -61,9 +56,19 @@ struct BlockDownload: Sendable {
         }
     }
 
-    private func put(_ number: BlockNumber, _ plain: [UInt8]) throws(FetchFailure) {
+    private func enter(
+        _ stored: [UInt8], _ access: BlockAccess, as number: BlockNumber, _ opener: BlockOpener
+    ) throws(FetchFailure) -> Outcome {
         do throws(StoreError) {
-            try CacheWriter(shared: shared).put(number, plain)
+            let writer = try CacheWriter(shared, bytes: access.layout.plainBytes)
+            do throws(BlockError) {
+                try opener.open(stored, access) { writer.append($0) }
+            } catch {
+                // Damaged on the way or in the store: another try may bring it whole.
+                return .mayWorkLater(retryAfter: nil, .missing)
+            }
+            try writer.commit(number)
+            return .stored
         } catch {
             throw .local(error)
         }

@@ -129,7 +129,9 @@ final class BlockUploader: Sendable {
         }
         guard let number else { throw .local(.corrupt("a block that was just entered is unknown")) }
         do throws(StoreError) {
-            try CacheWriter(shared: shared).put(number, plain)
+            let writer = try CacheWriter(shared, bytes: plain.count)
+            writer.append(plain.span)
+            try writer.commit(number)
         } catch {
             if error != .noSpace { throw .local(error) }
         }

@@ -31,7 +31,24 @@ struct SnapshotReader {
 
     /// The bytes of `range`, all of which is staging.
     mutating func read(_ range: Range<Int64>) throws(Errno) -> [UInt8] {
-        var bytes: [UInt8] = []
+        var failure: Errno?
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
+            do throws(Errno) {
+                unsafe try fill(
+                    UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<range.count]),
+                    from: range)
+                count = range.count
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        extendHash(range, bytes)
+        return bytes
+    }
+
+    /// `buffer` is as long as `range`.
+    private func fill(_ buffer: UnsafeMutableRawBufferPointer, from range: Range<Int64>) throws(Errno) {
         var position = range.lowerBound
         var index = firstExtent(endingAfter: position)
         while position < range.upperBound {
@@ -40,14 +57,12 @@ struct SnapshotReader {
             else { throw .ioError }
             let extent = staging[index]
             let end = min(extent.end, range.upperBound)
-            let part = try segments.read(
-                count: Int(end - position), at: location.advanced(by: position - extent.offset))
-            bytes = bytes.isEmpty ? part : bytes + part
+            let part = unsafe UnsafeMutableRawBufferPointer(
+                rebasing: buffer[Int(position - range.lowerBound)..<Int(end - range.lowerBound)])
+            unsafe try segments.read(into: part, at: location.advanced(by: position - extent.offset))
             position = end
             index += 1
         }
-        extendHash(range, bytes)
-        return bytes
     }
 
     /// The first extent whose end lies behind `offset`.
