@@ -50,6 +50,12 @@ extension ClientDaemon {
             ? .numbers(uid: 0, gid: 0) : .everythingIs(uid: geteuid(), gid: getegid())
     }
 
+    static func limits(_ options: MountOptions) -> FileSystemLimits {
+        var limits = FileSystemLimits()
+        if let seconds = options.settings.readTimeoutSeconds { limits.longestRead = .seconds(seconds) }
+        return limits
+    }
+
     static func threadFailure(_ error: Errno) -> ClientFailure {
         ClientFailure(
             .failed, "Cannot start the daemon's threads: \(error)", remedy: "Raise the limit of processes (ulimit -u).")

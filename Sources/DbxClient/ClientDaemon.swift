@@ -93,7 +93,7 @@ package final class ClientDaemon: Sendable {
                 ) { session in Self.keep(session, credentials, options.profile, keys, log) })
             fileSystem = try FileSystem(
                 shared: shared, blocks: fetcher, time: time, ownership: Self.ownership(options), events: engine,
-                states: engine)
+                states: engine, limits: Self.limits(options))
             self.fetcher = fetcher
         } catch {
             throw ClientFailure(

@@ -24,6 +24,7 @@ package final class FileSystem: Sendable {
     /// Reads that wait for the disk, and small chores.
     let inputThreads: ThreadPool
     let keeper: EpochKeeper
+    let deadlines: ReadDeadlines
     let room: RoomQueue
     let quota = Mutex<StorageQuota?>(nil)
     let notifier = Mutex<(any KernelNotifier)?>(nil)
@@ -48,6 +49,7 @@ package final class FileSystem: Sendable {
         }
         inputThreads = try ThreadPool(name: "dbxfs-read", threads: limits.inputThreads)
         keeper = try EpochKeeper(shared: shared, nodes: nodes, interval: limits.epochInterval)
+        deadlines = try ReadDeadlines(time: time)
         room = RoomQueue(limits: limits, time: time)
         try room.start(
             write: { [weak self] write throws(Errno) in try self?.writeOnce(write) },
@@ -67,6 +69,7 @@ package final class FileSystem: Sendable {
         _ = orphans.add(held)
         removeOrphans()
         keeper.stop()
+        deadlines.stop()
         inputThreads.shutdown()
     }
 

@@ -23,6 +23,9 @@ struct Mount: ParsableCommand {
     @Option(help: "How much disk copies of the server's files may take: 10G, 500M.")
     var cacheSize: String?
 
+    @Option(help: "Seconds after which a read that waits for the server fails (default: 60).")
+    var readTimeout: Int?
+
     @Option(help: .private)
     var readyDescriptor: Int32?
 
@@ -57,6 +60,13 @@ struct Mount: ParsableCommand {
             }
             settings.cacheLimitBytes = bytes
         }
+        if let readTimeout {
+            guard (1...3_600).contains(readTimeout) else {
+                throw ClientFailure(
+                    .usage, "“\(readTimeout)” is no time to wait for a read", remedy: "Use 1 to 3600 seconds.")
+            }
+            settings.readTimeoutSeconds = readTimeout
+        }
         let mountPoint = MountPoint.resolve(path)
         if allowOther { try MountPoint.checkAllowOther() }
         settings.mountPoint = mountPoint
@@ -77,6 +87,7 @@ struct Mount: ParsableCommand {
         ]
         if allowOther { arguments.append("--allow-other") }
         if let cacheSize { arguments += ["--cache-size", cacheSize] }
+        if let readTimeout { arguments += ["--read-timeout", "\(readTimeout)"] }
         try DetachedDaemon.start(arguments: arguments, profile: options.profile) { Output.note($0) }
         Output.line("Mounted \(options.settings.server) at \(options.mountPoint). To stop: dbxfs umount")
     }

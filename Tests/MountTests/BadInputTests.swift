@@ -94,7 +94,7 @@ extension MountTests {
             try client.script("echo text > file")
             let handle = try #require(FileHandle(forReadingAtPath: client.path("file")))
             let busy = try client.run(["umount", client.mountPoint])
-            #expect(busy.code == 5, "\(busy.text)")
+            #expect(busy.code == 5 && busy.text.contains("(pid \(getpid()))"), "\(busy.text)")
             try handle.close()
             try client.unmount()
             #expect(try client.run(["umount", client.mountPoint]).code == 7)

@@ -68,9 +68,10 @@ package enum MountPoint {
         }
         guard outcome.code != 0, isMounted(path) else { return }
         if outcome.output.localizedCaseInsensitiveContains("busy") {
+            let holders = MountHolders.find(path).joined(separator: ", ")
             throw ClientFailure(
-                .busy, "\(path) is in use",
-                remedy: "Close the programs that use it (“fuser -vm \(path)” lists them) and try again.")
+                .busy, "\(path) is in use" + (holders.isEmpty ? "" : " by \(holders)"),
+                remedy: "Close what uses it, or leave the directory in your shell, and try again.")
         }
         throw ClientFailure(
             .failed, "Cannot unmount \(path): \(outcome.output.trimmingCharacters(in: .whitespacesAndNewlines))",

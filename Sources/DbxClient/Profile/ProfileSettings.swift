@@ -11,6 +11,8 @@ package struct ProfileSettings: Hashable, Sendable, Codable {
     package var mountPoint: String?
     /// How much of the disk copies of what the server has may take.
     package var cacheLimitBytes: Int64
+    /// After so long a read that waits for the server fails.
+    package var readTimeoutSeconds: Int?
 
     package static let defaultCacheLimitBytes: Int64 = 10 << 30
 

@@ -44,6 +44,7 @@ final class ReadOperation: Sendable {
         if plan.missing.isEmpty {
             submit(plan)
         } else {
+            fileSystem.deadlines.watch(self, until: deadline)
             fetch(plan.missing)
         }
         fileSystem.readAhead(open, offset..<offset + Int64(plan.count), size: plan.size)
@@ -74,6 +75,9 @@ final class ReadOperation: Sendable {
     }
 
     func cancel() { fail(.interrupted) }
+
+    /// The deadline has passed.
+    func expire() { fail(.timedOut) }
 
     // MARK: Fetching
 

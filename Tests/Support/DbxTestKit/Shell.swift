@@ -27,6 +27,12 @@ package enum Shell {
         process.standardInput = standardInput
         process.standardOutput = output
         process.standardError = output
+        // Threads of the test's runtime block signals, and programs would inherit that.
+        var none = sigset_t()
+        var before = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
         try process.run()
         // A program that has ended without reading leaves a broken pipe; it is no failure of the test.
         signal(SIGPIPE, SIG_IGN)

@@ -1,0 +1,209 @@
+import Foundation
+import Glibc
+import Synchronization
+
+/// A TCP proxy on loopback before a server, that can be a bad network: a slow one, one that loses everything, one whose
+/// other end talks nonsense. Ends with the object. Thread-safe; two threads for each connection.
+package final class FaultProxy: Sendable {
+    package enum Mode: Hashable, Sendable {
+        case pass
+        /// Connections are ended as soon as they are made, those that stand are cut.
+        case refuse
+        /// Packets are dropped: connections are made and stand, and nothing goes through.
+        case blackHole
+        /// Every answer is something else than HTTP.
+        case garbage
+        /// A login page, as a captive portal gives it to every request.
+        case portal
+        /// The connection is cut after this many bytes of each answer.
+        case cut(afterBytes: Int)
+        /// A link of this rate, each way, with half of this round trip before each piece.
+        case link(bytesPerSecond: Int, roundTripMilliseconds: Int)
+    }
+
+    private struct State {
+        var mode = Mode.pass
+        var target: UInt16
+        var connections: [Int32] = []
+        var isStopped = false
+        var sent: Int64 = 0
+        var received: Int64 = 0
+    }
+
+    package let port: UInt16
+    private let listener: Int32
+    private let state: Mutex<State>
+
+    package init(to target: Int) throws {
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        self.listener = listener
+        var address = Self.loopback(0)
+        let bound = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(listener, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard listener >= 0, bound == 0, listen(listener, 128) == 0 else {
+            throw Shell.Failure(description: "the proxy cannot listen: errno \(errno)")
+        }
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        withUnsafeMutablePointer(to: &address) { pointer in
+            _ = pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(listener, $0, &length) }
+        }
+        port = UInt16(bigEndian: address.sin_port)
+        state = Mutex(State(target: UInt16(target)))
+        Thread.detachNewThread { [weak self] in
+            while true {
+                let client = accept(listener, nil, nil)
+                guard client >= 0, let self else { return }
+                self.serve(client)
+            }
+        }
+    }
+
+    deinit {
+        shutdown(listener, Int32(SHUT_RDWR))
+        close(listener)
+        for connection in state.withLock({ $0.connections }) { shutdown(connection, Int32(SHUT_RDWR)) }
+    }
+
+    package var url: String { "http://127.0.0.1:\(port)" }
+
+    /// Bytes that clients have sent and received, headers and all.
+    package var sentBytes: Int64 { state.withLock { $0.sent } }
+    package var receivedBytes: Int64 { state.withLock { $0.received } }
+
+    /// From now on the network is like this, for connections that stand as well.
+    package func become(_ mode: Mode) {
+        let cut = state.withLock { state in
+            state.mode = mode
+            return mode == .refuse ? state.connections : []
+        }
+        for connection in cut { shutdown(connection, Int32(SHUT_RDWR)) }
+    }
+
+    /// The server has moved.
+    package func point(to port: Int) { state.withLock { $0.target = UInt16(port) } }
+
+    // MARK: Connections
+
+    private static func loopback(_ port: UInt16) -> sockaddr_in {
+        sockaddr_in(
+            sin_family: sa_family_t(AF_INET), sin_port: port.bigEndian,
+            sin_addr: in_addr(s_addr: UInt32(0x7f00_0001).bigEndian),
+            sin_zero: (0, 0, 0, 0, 0, 0, 0, 0))
+    }
+
+    private func serve(_ client: Int32) {
+        let (mode, target) = state.withLock { ($0.mode, $0.target) }
+        let server = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        var address = Self.loopback(target)
+        let connected = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(server, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        if mode == .refuse || connected != 0 {
+            close(client)
+            close(server)
+            return
+        }
+        var yes: Int32 = 1
+        for descriptor in [client, server] {
+            setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, socklen_t(MemoryLayout<Int32>.size))
+        }
+        state.withLock { $0.connections += [client, server] }
+        let both = Pair(client: client, server: server)
+        Thread.detachNewThread { [self] in
+            pump(from: client, to: server, isAnswer: false)
+            end(both)
+        }
+        Thread.detachNewThread { [self] in
+            pump(from: server, to: client, isAnswer: true)
+            end(both)
+        }
+    }
+
+    /// The two ends of a connection; closed when both directions have ended.
+    private final class Pair: Sendable {
+        let client: Int32
+        let server: Int32
+        let ended = Mutex(0)
+
+        init(client: Int32, server: Int32) {
+            self.client = client
+            self.server = server
+        }
+    }
+
+    private func end(_ pair: Pair) {
+        for descriptor in [pair.client, pair.server] { shutdown(descriptor, Int32(SHUT_RDWR)) }
+        let isLast = pair.ended.withLock { count in
+            count += 1
+            return count == 2
+        }
+        guard isLast else { return }
+        state.withLock { state in state.connections.removeAll { $0 == pair.client || $0 == pair.server } }
+        close(pair.client)
+        close(pair.server)
+    }
+
+    private func pump(from source: Int32, to sink: Int32, isAnswer: Bool) {
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        var passed = 0
+        while true {
+            let mode = state.withLock { $0.mode }
+            let limit: Int =
+                switch mode {
+                case .link(let rate, _): max(1, min(buffer.count, rate / 50))
+                case .cut(let bytes) where isAnswer: max(1, min(buffer.count, bytes))
+                default: buffer.count
+                }
+            let count = recv(source, &buffer, limit, 0)
+            guard count > 0 else { return }
+            guard let bytes = treat(Array(buffer[..<count]), isAnswer, passed: passed) else { return }
+            guard send(bytes, to: sink) else { return }
+            passed += count
+            state.withLock { state in
+                if isAnswer { state.received += Int64(bytes.count) } else { state.sent += Int64(bytes.count) }
+            }
+        }
+    }
+
+    /// What comes out at the other end; nil ends the connection.
+    private func treat(_ bytes: [UInt8], _ isAnswer: Bool, passed: Int) -> [UInt8]? {
+        while true {
+            switch state.withLock({ $0.isStopped ? .refuse : $0.mode }) {
+            case .pass: return bytes
+            case .refuse: return nil
+            case .blackHole: usleep(20_000)
+            case .garbage: return isAnswer ? bytes.map { $0 ^ 0x5a } : bytes
+            case .portal:
+                let page = "<html>Please log in to our network.</html>"
+                return isAnswer
+                    ? Array(
+                        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: \(page.utf8.count)\r\n\r\n\(page)"
+                            .utf8)
+                    : bytes
+            case .cut(let limit):
+                if !isAnswer { return bytes }
+                return passed >= limit ? nil : bytes
+            case .link(let rate, let roundTrip):
+                usleep(UInt32(roundTrip * 500 + bytes.count * 1_000_000 / max(rate, 1)))
+                return bytes
+            }
+        }
+    }
+
+    private func send(_ bytes: [UInt8], to sink: Int32) -> Bool {
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                Glibc.send(sink, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
+            }
+            guard count > 0 else { return false }
+            sent += count
+        }
+        return true
+    }
+}
