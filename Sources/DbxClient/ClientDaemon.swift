@@ -19,29 +19,29 @@ import Synchronization
 /// Sendable: parts are set in `init` and guard themselves; `ending` is a monitor.
 package final class ClientDaemon: Sendable {
     /// Why the daemon ends.
-    private struct Ending: Sendable {
+    struct Ending: Sendable {
         var isMountGone = false
         var isAskedTo = false
     }
 
-    private let options: MountOptions
-    private let log: Logger
-    private let credentials: Credentials
-    private let connectivity: Connectivity
+    let options: MountOptions
+    let log: Logger
+    let credentials: Credentials
+    let connectivity: Connectivity
     private let api: HTTPDbxAPI
-    private let shared: SharedStore
-    private let meter: TransferMeter
+    let shared: SharedStore
+    let meter: TransferMeter
     private let fetcher: BlockFetcher
     private let uploader: ContentUploader
-    private let engine: Engine
-    private let fileSystem: FileSystem
+    let engine: Engine
+    let fileSystem: FileSystem
     private let events: EventStream
-    private let journal: ActivityJournal
-    private let rates: RateLimits
-    private let settings: Mutex<TransferSettings>
-    private let mount = Monitor<Mount?>(nil)
-    private let ending = Monitor(Ending())
-    private let startedAt: Timestamp
+    let journal: ActivityJournal
+    let rates: RateLimits
+    let settings: Mutex<TransferSettings>
+    let mount = Monitor<Mount?>(nil)
+    let ending = Monitor(Ending())
+    let startedAt: Timestamp
 
     /// Serves the mount until somebody unmounts it or asks the daemon to end. On the process's main thread, before it has
     /// others. `readiness` is told when the mount answers; a failure before that is thrown.
@@ -87,8 +87,9 @@ package final class ClientDaemon: Sendable {
                 api: api, namespace: grant.id, shared: shared, keys: keys, meter: meter, entropy: entropy)
             engine = Engine(
                 Engine.Parts(
-                    shared: shared, api: api, namespace: grant.id, device: credentials.session.deviceName, keys: keys,
-                    uploader: uploader, connectivity: connectivity, time: time, entropy: entropy, log: log,
+                    shared: shared, api: api, namespace: grant.id, device: credentials.session.deviceName,
+                    conflictPolicy: options.settings.conflictPolicy ?? .keepBoth, keys: keys, uploader: uploader,
+                    connectivity: connectivity, time: time, entropy: entropy, log: log,
                     journal: journal
                 ) { session in Self.keep(session, credentials, options.profile, keys, log) })
             fileSystem = try FileSystem(
@@ -223,88 +224,5 @@ package final class ClientDaemon: Sendable {
         fileSystem.shutdown()
         judge.join()
         log.info("ended")
-    }
-}
-
-// MARK: Control
-
-extension ClientDaemon: ControlHandling {
-    package func sync(report: (PendingStatus) -> Bool) throws(ClientFailure) {
-        do throws(Errno) {
-            try fileSystem.synchronizeEverything()
-        } catch {
-            throw ClientFailure(.failed, "The local disk failed: \(error)", remedy: "See the daemon's log.")
-        }
-        try engine.sync(report: report)
-    }
-
-    package func states(of paths: [[UInt8]]) throws(ClientFailure) -> [PathStatus] { try engine.states(of: paths) }
-
-    package func activity(after number: Int64, limit: Int, patience: Duration) -> [ActivityRecord] {
-        journal.records(after: number, limit: limit, patience: patience)
-    }
-
-    package func change(_ change: TransferChange) throws(ClientFailure) -> TransferSettings {
-        let changed = try settings.withLock { settings throws(ClientFailure) in
-            let changed = change.applied(to: settings)
-            try changed.save(for: options.profile)
-            settings = changed
-            return changed
-        }
-        apply(changed)
-        return changed
-    }
-
-    private func apply(_ settings: TransferSettings) {
-        rates.up.set(bytesPerSecond: settings.uploadLimit)
-        rates.down.set(bytesPerSecond: settings.downloadLimit)
-        engine.pauseAsTold(by: settings)
-    }
-
-    package func shutdown() { ending.update { $0.isAskedTo = true } }
-
-    package func status() -> ClientStatus {
-        let report = engine.report.current
-        let pending = engine.pending()
-        return ClientStatus(
-            version: ClientVersion.current, profile: options.profile.name, processID: getpid(),
-            server: options.settings.server, user: credentials.session.userName,
-            device: credentials.session.deviceName, mountPoint: options.mountPoint, mountedAt: startedAt,
-            connection: connectivity.status, pending: pending, transfer: transfer(pending),
-            refused: report.refused, lastError: report.lastError, cache: cache(), quota: report.quota,
-            counters: counters(report), settings: currentSettings)
-    }
-
-    /// A pause whose end has come is none.
-    private var currentSettings: TransferSettings {
-        var current = settings.withLock { $0 }
-        current.isPaused = engine.pause.isOn
-        return current
-    }
-
-    private func transfer(_ pending: PendingStatus) -> TransferStatus {
-        let rates = meter.rates()
-        let isMoving = rates.upload > 0 && pending.bytes > 0 && !engine.report.current.isStuck
-        let left = isMoving ? pending.bytes / rates.upload + 1 : nil
-        return TransferStatus(
-            uploadBytesPerSecond: rates.upload, downloadBytesPerSecond: rates.download, secondsLeft: left)
-    }
-
-    private func cache() -> CacheStatus {
-        shared.withStore { store in
-            CacheStatus(
-                cachedBytes: store.cachedBytes, limitBytes: store.configuration.cacheLimitBytes,
-                stagingBytes: store.stagingBytes)
-        }
-    }
-
-    private func counters(_ report: EngineReport.State) -> ClientCounters {
-        let totals = meter.totals
-        return ClientCounters(
-            fuse: fileSystem.counters.all, invalidations: mount.withLock { $0 }?.invalidations ?? [:],
-            requests: connectivity.requestCount, fetchedBlocks: totals.fetchedBlocks,
-            fetchedBytes: totals.fetchedBytes, uploadedBlocks: totals.uploadedBlocks,
-            uploadedBytes: totals.uploadedBytes, commits: report.commits, commitRows: report.commitRows,
-            pulls: report.pulls)
     }
 }

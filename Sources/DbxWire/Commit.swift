@@ -95,17 +95,21 @@ package struct EntryChange: Hashable, Sendable {
     package var name: Name
     package var base: Seq
     package var node: NodeID?
+    /// The `contentSeq` of the file that the name led to, as the client knows it. Should the commit end that file while it
+    /// has newer content, this is a conflict: an edit is not deleted unseen.
+    package var lastContent: Seq?
 
-    package init(parent: NodeID, name: Name, base: Seq, node: NodeID?) {
+    package init(parent: NodeID, name: Name, base: Seq, node: NodeID?, lastContent: Seq? = nil) {
         self.parent = parent
         self.name = name
         self.base = base
         self.node = node
+        self.lastContent = lastContent
     }
 }
 
 extension EntryChange: Codable {
-    private enum Key: String, CodingKey { case parent, name, name64, base, node }
+    private enum Key: String, CodingKey { case parent, name, name64, base, node, lastContent }
 
     package init(from decoder: any Decoder) throws {
         let row = try decoder.container(keyedBy: Key.self)
@@ -113,7 +117,8 @@ extension EntryChange: Codable {
             parent: try row.decode(NodeID.self, forKey: .parent),
             name: try row.decodeName(asText: .name, orBase64: .name64),
             base: try row.decode(Seq.self, forKey: .base),
-            node: try row.decodeIfPresent(NodeID.self, forKey: .node))
+            node: try row.decodeIfPresent(NodeID.self, forKey: .node),
+            lastContent: try row.decodeIfPresent(Seq.self, forKey: .lastContent))
     }
 
     package func encode(to encoder: any Encoder) throws {
@@ -122,6 +127,7 @@ extension EntryChange: Codable {
         try row.encode(name.bytes, asText: .name, orBase64: .name64)
         try row.encode(base, forKey: .base)
         try row.encodeIfPresent(node, forKey: .node)
+        try row.encodeIfPresent(lastContent, forKey: .lastContent)
     }
 }
 

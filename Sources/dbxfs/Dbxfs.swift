@@ -15,8 +15,8 @@ struct Dbxfs: ParsableCommand {
             or in use, 6 mount point unusable, 7 not mounted, 8 certificate not trusted.
             """,
         subcommands: [
-            Login.self, Logout.self, Mount.self, Unmount.self, Status.self, Activity.self, Sync.self, Pause.self,
-            Resume.self, Limit.self, List.self, Devices.self, Version.self,
+            Login.self, Logout.self, Mount.self, Unmount.self, Status.self, Activity.self, Sync.self, Conflicts.self,
+            Pause.self, Resume.self, Limit.self, List.self, Devices.self, Version.self,
         ])
 
     static func main() {

@@ -26,6 +26,9 @@ struct Mount: ParsableCommand {
     @Option(help: "Seconds after which a read that waits for the server fails (default: 60).")
     var readTimeout: Int?
 
+    @Option(help: "What becomes of two versions of one file: keep-both, last-write-wins. (default: as last time)")
+    var conflicts: String?
+
     @Option(help: .private)
     var readyDescriptor: Int32?
 
@@ -67,6 +70,13 @@ struct Mount: ParsableCommand {
             }
             settings.readTimeoutSeconds = readTimeout
         }
+        if let conflicts {
+            guard let policy = ProfileSettings.conflictPolicy(named: conflicts) else {
+                throw ClientFailure(
+                    .usage, "“\(conflicts)” is no way to settle conflicts", remedy: "Use keep-both or last-write-wins.")
+            }
+            settings.conflictPolicy = policy
+        }
         let mountPoint = MountPoint.resolve(path)
         if allowOther { try MountPoint.checkAllowOther() }
         settings.mountPoint = mountPoint
@@ -86,6 +96,7 @@ struct Mount: ParsableCommand {
             "\(ChildProcess.extraDescriptor)",
         ]
         if allowOther { arguments.append("--allow-other") }
+        if let conflicts { arguments += ["--conflicts", conflicts] }
         if let cacheSize { arguments += ["--cache-size", cacheSize] }
         if let readTimeout { arguments += ["--read-timeout", "\(readTimeout)"] }
         try DetachedDaemon.start(arguments: arguments, profile: options.profile) { Output.note($0) }

@@ -83,8 +83,13 @@ struct Status: ParsableCommand {
         if status.items.count < status.pendingCount {
             lines.append("  and \(status.pendingCount - status.items.count) more")
         }
+        for group in status.collisions {
+            lines.append("  names differ only by case or form: " + group.map { escaped($0) }.joined(separator: ", "))
+        }
         return lines.joined(separator: "\n")
     }
+
+    private static func escaped(_ text: String) -> String { Output.escaped(Array(text.utf8)) }
 
     static func describe(_ status: ClientStatus, now: Timestamp) -> String {
         func age(_ time: Timestamp) -> String { duration(max(0, now.seconds - time.seconds)) }
@@ -120,6 +125,16 @@ struct Status: ParsableCommand {
             lines.append(
                 "quota       \(ByteCount.format(quota.usedBytes)) used"
                     + (quota.limitBytes.map { " of \(ByteCount.format($0))" } ?? ", no limit"))
+        }
+        if status.conflicts > 0 {
+            lines.append("conflicts   \(status.conflicts) to choose from; to see them: dbxfs conflicts")
+        }
+        for group in status.collisions.prefix(20) {
+            lines.append(
+                "names       differ only by case or form: " + group.map { escaped($0) }.joined(separator: ", "))
+        }
+        if status.collisions.count > 20 {
+            lines.append("            and \(status.collisions.count - 20) more; to see them: dbxfs status --json")
         }
         for item in status.refused { lines.append("refused     \(item.path): \(item.reason). \(item.remedy)") }
         if let error = status.lastError { lines.append("last error  \(error.message), \(age(error.at)) ago") }

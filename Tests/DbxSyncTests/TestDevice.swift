@@ -39,6 +39,7 @@ final class TestDevice {
     /// Plain bytes of every block that any device has made: stands for fetching.
     private let blocks: BlockPool
     var busy: Set<InodeNumber> = []
+    var policy = ConflictPolicy.keepBoth
     private(set) var conflicts: [ConflictNotice] = []
     /// What the server refused, for the message of a test that fails.
     private(set) var trace: [String] = []
@@ -82,8 +83,14 @@ final class TestDevice {
             cursor = page.cursor
             if page.complete { break }
         }
+        var hashes: [InodeNumber: LocalContentHash] = [:]
+        for number in try ConflictCandidates.staged(in: store) {
+            guard let node = try store.node(number), let hash = try wholeHash(node) else { continue }
+            hashes[number] = LocalContentHash(contentChange: node.contentChange, hash: hash)
+        }
         var applier = PullApplier(
-            store: store, now: time.now(), entropy: entropy, device: name, isBusy: { self.busy.contains($0) })
+            store: store, now: time.now(), entropy: entropy, device: name, policy: policy, localHashes: hashes,
+            isBusy: { self.busy.contains($0) })
         try applier.applyStaged(cursor: cursor ?? "")
         conflicts += applier.conflicts
     }
@@ -117,7 +124,7 @@ final class TestDevice {
             try store.dropDeadNodes(isOpen: { self.busy.contains($0) })
         } catch let problem as Problem {
             trace.append("\(commit.request) -> \(problem.detail)")
-            guard problem.kind == .conflict else { throw problem }
+            guard problem.kind == .conflict || problem.kind == .invalidTree else { throw problem }
             try store.removeCommit(commit.request.id)
             try pull()
         }
@@ -149,7 +156,16 @@ final class TestDevice {
         }
         return UploadedContent(
             snapshot: snapshot, segments: segments.values.sorted { $0.index < $1.index }, blocks: made,
-            contentHash: nil)
+            contentHash: try store.node(number).flatMap { try wholeHash($0) })
+    }
+
+    /// As the daemon does: known of what was written as a whole.
+    private func wholeHash(_ node: LocalNode) throws -> [UInt8]? {
+        guard try store.content(node.number, 0..<node.size).allSatisfy(\.isStaging) else { return nil }
+        var hash = ContentHash()
+        let bytes = try read(node)
+        hash.update(bytes.span)
+        return hash.finalize()
     }
 
     private func seal(_ plain: [UInt8]) throws -> CommittedBlock {

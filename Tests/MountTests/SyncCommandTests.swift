@@ -163,6 +163,96 @@ extension MountTests {
             #expect(try here.run(["pause", "--for", "soon"]).code == 2)
         }
 
+        private struct Conflict: Decodable {
+            var path: String
+            var keptAs: String
+            var device: String
+            var ourSize: Int64
+            var theirSize: Int64?
+        }
+
+        private func conflicts(_ client: MountedClient) throws -> [Conflict] {
+            try JSONDecoder().decode([Conflict].self, from: Data(client.succeed(["conflicts", "--json"]).utf8))
+        }
+
+        /// Both write each of the files while `here` is paused; `there` is first at the server.
+        private func makeConflicts(_ here: MountedClient, _ there: MountedClient, _ names: [String]) throws {
+            let list = names.joined(separator: " ")
+            try here.script("for f in \(list); do echo base > $f; done")
+            try here.sync()
+            try Shell.eventually("there has them") {
+                try Shell.run(["bash", "-c", "cat \(list)"], in: there.mountPoint).code == 0
+            }
+            try here.succeed(["pause"])
+            try here.script("for f in \(list); do echo here > $f; done")
+            try there.script("for f in \(list); do echo from there > $f; done")
+            try there.sync()
+            try here.succeed(["resume"])
+            try here.sync()
+        }
+
+        @Test(.timeLimit(.minutes(3)))
+        func `conflicts are listed until somebody settles them, by command or by hand`() throws {
+            let server = try makeServer()
+            let here = try MountedClient.mounted(on: server, name: "here")
+            let there = try MountedClient.mounted(on: server, name: "there")
+            try makeConflicts(here, there, ["ours", "theirs", "both", "hand"])
+            // A restart forgets none.
+            try here.unmount(wait: true)
+            try here.mount()
+            let found = try conflicts(here)
+            #expect(Set(found.map(\.path)) == ["ours", "theirs", "both", "hand"])
+            #expect(found.allSatisfy { $0.device == "here" && $0.ourSize == 5 && $0.theirSize == 11 })
+            #expect(try conflicts(there).isEmpty)
+            #expect(try state(here, "ours").state == "conflicted")
+            #expect(try attribute(here, "state", ".") == "conflicted")
+            #expect(try here.succeed(["status"]).contains("dbxfs conflicts"))
+            for choice in ["ours", "theirs", "both"] {
+                try here.succeed(["conflicts", "resolve", here.path(choice), "--keep", choice])
+            }
+            #expect(try conflicts(here).map(\.path) == ["hand"])
+            try here.script("rm hand*conflicted*")
+            #expect(try conflicts(here).isEmpty)
+            #expect(try here.script("cat ours theirs both both*conflicted*") == "here\nfrom there\nfrom there\nhere")
+            #expect(try here.script("ls | wc -l").trimmingCharacters(in: .whitespacesAndNewlines) == "5")
+            try here.sync()
+            try Shell.eventually("there sees the choice") {
+                try there.script("cat ours both*conflicted*; ls | wc -l") == "here\nhere\n5"
+            }
+            #expect(try here.run(["conflicts", "resolve", here.path("ours"), "--keep", "ours"]).code == 1)
+            #expect(try here.run(["conflicts", "resolve", here.path("ours"), "--keep", "mine"]).code == 2)
+        }
+
+        @Test(.timeLimit(.minutes(3)))
+        func `where the last write wins, the later version stays and nothing is kept twice`() throws {
+            let server = try makeServer()
+            let here = try MountedClient.mounted(on: server, name: "here", options: ["--conflicts", "last-write-wins"])
+            let there = try MountedClient.mounted(on: server, name: "there")
+            try makeConflicts(here, there, ["file"])
+            #expect(try here.script("cat file; ls | wc -l") == "from there\n1")
+            #expect(try conflicts(here).isEmpty)
+            #expect(try here.run(["mount", "--conflicts", "mine"]).code == 2)
+        }
+
+        @Test(.timeLimit(.minutes(3)))
+        func `equal contents are no conflict, and names that only look alike are told`() throws {
+            let server = try makeServer()
+            let here = try MountedClient.mounted(on: server, name: "here")
+            let there = try MountedClient.mounted(on: server, name: "there")
+            try here.succeed(["pause"])
+            for client in [here, there] { try client.script("seq 100000 > same; mkdir d; echo x > d/y") }
+            try there.sync()
+            try here.succeed(["resume"])
+            try here.sync()
+            #expect(try conflicts(here).map(\.keptAs) == [])
+            #expect(try here.script("ls . d | xargs") == ".: d same d: y")
+            try here.script("touch d/Note d/note; touch caf$'\\u00e9' cafe$'\\u0301'")
+            let status = try here.succeed(["status"])
+            #expect(status.contains("d/Note, d/note"))
+            #expect(status.components(separatedBy: "differ only by case or form").count == 3)
+            #expect(try here.succeed(["status", here.path("d")]).contains("d/Note, d/note"))
+        }
+
         @Test(.timeLimit(.minutes(3)))
         func `limits of rates are kept, shown and taken back`() throws {
             let server = try makeServer()

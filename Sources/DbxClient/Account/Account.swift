@@ -45,10 +45,12 @@ package enum Account {
         }
         try Credentials(token: response.token, pinnedCertificate: address.pinnedCertificate, session: session)
             .save(for: profile)
-        try ProfileSettings(
-            server: address.url, user: request.user, device: request.device, mountPoint: known?.mountPoint,
-            cacheLimitBytes: known?.cacheLimitBytes ?? ProfileSettings.defaultCacheLimitBytes
-        ).save(for: profile)
+        // What was chosen for the mount stays.
+        var settings = known ?? ProfileSettings(server: address.url, user: request.user, device: request.device)
+        settings.server = address.url
+        settings.user = request.user
+        settings.device = request.device
+        try settings.save(for: profile)
     }
 
     /// Ends the token on the server and removes the profile's files here. The caller has made sure that nothing is

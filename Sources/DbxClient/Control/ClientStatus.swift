@@ -1,4 +1,5 @@
 package import DbxModel
+package import DbxSync
 package import DbxWire
 
 /// What `dbxfs status` shows and `--json` prints: one moment of one mount. A value; the daemon makes a new one per
@@ -27,12 +28,19 @@ package struct ClientStatus: Hashable, Sendable, Codable {
     /// Bytes per second; nil: no limit.
     package var uploadLimit: Int64?
     package var downloadLimit: Int64?
+    /// How many conflicts nobody has settled yet: `dbxfs conflicts` lists them.
+    package var conflicts: Int
+    /// Names that differ only by case or Unicode form, in groups; from the mounted directory, for display.
+    package var collisions: [[String]]
+    /// The tree is large: only part of it was searched for collisions.
+    package var collisionsAreCut: Bool
 
     package init(
         version: String, profile: String, processID: Int32, server: String, user: String, device: String,
         mountPoint: String, mountedAt: Timestamp, connection: ConnectionStatus, pending: PendingStatus,
         transfer: TransferStatus, refused: [RefusedItem], lastError: StatusError?, cache: CacheStatus,
-        quota: Quota?, counters: ClientCounters, settings: TransferSettings
+        quota: Quota?, counters: ClientCounters, settings: TransferSettings, conflicts: Int,
+        collisions: CollisionSearch
     ) {
         self.version = version
         self.profile = profile
@@ -54,6 +62,9 @@ package struct ClientStatus: Hashable, Sendable, Codable {
         pausedUntil = settings.isPaused ? settings.pausedUntil : nil
         uploadLimit = settings.uploadLimit
         downloadLimit = settings.downloadLimit
+        self.conflicts = conflicts
+        self.collisions = collisions.groups.map { $0.map { String(decoding: $0, as: UTF8.self) } }
+        collisionsAreCut = collisions.isCut
     }
 }
 

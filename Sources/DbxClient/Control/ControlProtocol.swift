@@ -22,6 +22,10 @@ package struct ControlRequest: Hashable, Sendable, Codable {
         case activity(after: Int64, limit: Int, waitSeconds: Int)
         /// Changes pause and limits of rates; answered with what holds then.
         case transfer(TransferChange)
+        /// Conflicts that nobody has settled yet.
+        case conflicts
+        /// Settles the one of this path, that of either version.
+        case resolve(Base64, ConflictChoice)
     }
 
     /// Raised when a change breaks older readers; the daemon refuses any other.
@@ -43,6 +47,7 @@ package enum ControlAnswer: Hashable, Sendable, Codable {
     case states([PathStatus])
     case activity([ActivityRecord])
     case transfer(TransferSettings)
+    case conflicts([ConflictStatus])
     case done
     case failed(ClientFailure)
 
@@ -68,6 +73,11 @@ package protocol ControlHandling: Sendable {
 
     /// Takes effect at once and holds over restarts.
     func change(_ change: TransferChange) throws(ClientFailure) -> TransferSettings
+
+    func conflicts() throws(ClientFailure) -> [ConflictStatus]
+
+    /// `path`: from the mounted directory. Throws where there is no conflict, or the choice cannot be carried out.
+    func resolve(_ path: [UInt8], _ choice: ConflictChoice) throws(ClientFailure)
 
     /// Makes the daemon end as SIGTERM does; returns at once.
     func shutdown()

@@ -122,6 +122,10 @@ package final class ControlServer: Sendable {
             return .activity(handler.activity(after: number, limit: limit, patience: patience))
         case .transfer(let change):
             return .transfer(try handler.change(change))
+        case .conflicts:
+            return .conflicts(try handler.conflicts())
+        case .resolve(let path, let choice):
+            try handler.resolve(path.bytes, choice)
         }
         return .done
     }

@@ -19,6 +19,8 @@ package struct PathStatus: Hashable, Sendable, Codable {
     package var pendingCount = 0
     /// The first of those.
     package var items: [PathItem] = []
+    /// Of a folder: names below it that differ only by case or Unicode form, in groups.
+    package var collisions: [[String]] = []
     /// Why the server refuses it, and what to do.
     package var reason: String?
     package var remedy: String?

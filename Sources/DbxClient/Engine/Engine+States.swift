@@ -3,12 +3,37 @@ package import DbxLocalStore
 import DbxModel
 import DbxSync
 package import DbxSystem
+import Synchronization
 
 /// How files and folders stand to the server: for `dbxfs status PATH` and the attributes `user.dbxfs.*`.
 extension Engine: SyncStateReporting {
     var situation: SyncSituation {
-        SyncSituation(refused: Set(report.current.held.keys), uploading: uploadingFiles)
+        let open = (try? openConflicts()) ?? []
+        let conflicted = Set(open.flatMap { [$0.ours.number, $0.theirs?.number].compactMap(\.self) })
+        return SyncSituation(
+            refused: Set(report.current.held.keys), conflicted: conflicted, uploading: uploadingFiles)
     }
+
+    func openConflicts() throws(StoreError) -> [OpenConflict] {
+        try parts.shared.withStore { store throws(StoreError) in try OpenConflict.all(in: store) }
+    }
+
+    /// Of the whole mount; kept as long as nothing changes, for a large tree takes a while.
+    func collisions() -> CollisionSearch {
+        let state = TreeState(change: parts.shared.withStore { $0.changeCounter }, pulls: report.current.pulls)
+        if let known = knownCollisions.withLock({ $0 }), known.state == state { return known.search }
+        let search = (try? collisions(below: .root)) ?? CollisionSearch(.root, limit: 0)
+        knownCollisions.withLock { $0 = (state, search) }
+        return search
+    }
+
+    private func collisions(below folder: InodeNumber) throws(StoreError) -> CollisionSearch {
+        var search = CollisionSearch(folder, limit: Self.collisionLimit)
+        while try parts.shared.withStore({ store throws(StoreError) in try search.step(store) }) {}
+        return search
+    }
+
+    private static let collisionLimit = 50_000
 
     /// `state`, `cached` and `pending`, the latter two in bytes and of files only.
     package func syncAttribute(_ name: [UInt8], of number: InodeNumber) throws(Errno) -> [UInt8]? {
@@ -38,7 +63,23 @@ extension Engine: SyncStateReporting {
             return (try situation.state(of: node, in: store), node.kind == .directory)
         }
         guard let (state, isFolder) = own, isFolder, state == .synced else { return own?.0 }
-        return try below(number, situation, itemLimit: 0).summary ?? .synced
+        return try summary(of: number, try below(number, situation, itemLimit: 0), situation) ?? .synced
+    }
+
+    /// What a folder that is itself as on the server is called for what lies in it; nil: nothing.
+    private func summary(
+        of folder: InodeNumber, _ below: PendingBelow, _ situation: SyncSituation
+    ) throws(StoreError) -> NodeState? {
+        if below.refusedCount > 0 { return .refused }
+        for number in situation.conflicted {
+            let isBelow = try parts.shared.withStore { store throws(StoreError) -> Bool in
+                guard let above = try store.parent(of: number) else { return false }
+                return try store.isAncestor(folder, of: above)
+            }
+            if isBelow { return .conflicted }
+        }
+        if below.uploadingCount > 0 { return .uploading }
+        return below.count > 0 ? .pending : nil
     }
 
     /// Goes through the dirty rows, with the lock free in between.
@@ -92,7 +133,12 @@ extension Engine: SyncStateReporting {
         guard let (own, node) = found, node.kind == .directory else { return found?.0 }
         var status = own
         let below = try below(node.number, situation, itemLimit: Self.itemLimit)
-        if status.state == .synced, let summary = below.summary { status.state = summary }
+        if status.state == .synced, let summary = try summary(of: node.number, below, situation) {
+            status.state = summary
+        }
+        status.collisions = try collisions(below: node.number).groups.map { group in
+            group.map { String(decoding: $0, as: UTF8.self) }
+        }
         status.pendingBytes = below.bytes
         status.pendingCount = below.count
         status.items = below.items.map { item in
@@ -102,11 +148,8 @@ extension Engine: SyncStateReporting {
     }
 }
 
-extension PendingBelow {
-    /// What a folder that is itself as on the server is called for what lies in it; nil: nothing.
-    var summary: NodeState? {
-        if refusedCount > 0 { return .refused }
-        if uploadingCount > 0 { return .uploading }
-        return count > 0 ? .pending : nil
-    }
+/// Tells whether the tree may have changed.
+struct TreeState: Hashable, Sendable {
+    var change: Int64
+    var pulls: Int64
 }

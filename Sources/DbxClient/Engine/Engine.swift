@@ -3,7 +3,7 @@ package import DbxClientAPI
 import DbxFileSystem
 package import DbxLocalStore
 package import DbxModel
-import DbxSync
+package import DbxSync
 package import DbxSystem
 package import DbxTransfer
 package import DbxWire
@@ -21,6 +21,7 @@ package final class Engine: Sendable, FileSystemEvents {
         package var api: any DbxAPI
         package var namespace: NamespaceID
         package var device: String
+        package var conflictPolicy: ConflictPolicy
         package var keys: KeyringBox
         package var uploader: ContentUploader
         package var connectivity: Connectivity
@@ -32,14 +33,17 @@ package final class Engine: Sendable, FileSystemEvents {
         package var sessionChanged: @Sendable (SessionResponse) -> Void
 
         package init(
-            shared: SharedStore, api: any DbxAPI, namespace: NamespaceID, device: String, keys: KeyringBox,
-            uploader: ContentUploader, connectivity: Connectivity, time: any TimeSource, entropy: any Entropy,
+            shared: SharedStore, api: any DbxAPI, namespace: NamespaceID, device: String,
+            conflictPolicy: ConflictPolicy,
+            keys: KeyringBox, uploader: ContentUploader, connectivity: Connectivity, time: any TimeSource,
+            entropy: any Entropy,
             log: Logger, journal: ActivityJournal, sessionChanged: @escaping @Sendable (SessionResponse) -> Void
         ) {
             self.shared = shared
             self.api = api
             self.namespace = namespace
             self.device = device
+            self.conflictPolicy = conflictPolicy
             self.keys = keys
             self.uploader = uploader
             self.connectivity = connectivity
@@ -62,6 +66,7 @@ package final class Engine: Sendable, FileSystemEvents {
     private let current = Mutex(CancelToken())
     private let thread = Monitor<WorkerThread?>(nil)
     private let scheduler = Mutex<UploadScheduler?>(nil)
+    let knownCollisions = Mutex<(state: TreeState, search: CollisionSearch)?>(nil)
     private let pauseState = Mutex(TransferSettings())
 
     package init(_ parts: Parts) {

@@ -2,6 +2,7 @@ import DbxClientAPI
 import DbxLocalStore
 import DbxModel
 import DbxSync
+import DbxTransfer
 import DbxWire
 
 extension SyncLoop {
@@ -52,9 +53,11 @@ extension SyncLoop {
     }
 
     private func apply(cursor: String) throws {
+        let hashes = localHashes(try parts.shared.withStore { try ConflictCandidates.staged(in: $0) })
         let (changes, activities) = try parts.shared.withStore { store in
-            var applier = makeApplier(store)
+            var applier = makeApplier(store, hashes)
             try applier.applyStaged(cursor: cursor)
+            try store.dropDeadNodes(isOpen: { [tree] in tree.isOpen($0) })
             return (applier.changes, applier.activities)
         }
         applied(changes)
@@ -63,10 +66,27 @@ extension SyncLoop {
         report.update { $0.pulls += 1 }
     }
 
-    private func makeApplier(_ store: LocalStore) -> PullApplier {
+    private func makeApplier(
+        _ store: LocalStore, _ hashes: [InodeNumber: LocalContentHash]
+    ) -> PullApplier {
         PullApplier(
             store: store, now: parts.time.now(), entropy: parts.entropy, device: parts.device,
-            isBusy: { [tree] in tree.openForWriting($0) })
+            policy: parts.conflictPolicy, localHashes: hashes, isBusy: { [tree] in tree.openForWriting($0) })
+    }
+
+    /// Without the store's lock: files are read. What cannot be read is kept twice should it come to that.
+    private func localHashes(_ numbers: [InodeNumber]) -> [InodeNumber: LocalContentHash] {
+        var hashes: [InodeNumber: LocalContentHash] = [:]
+        for number in numbers {
+            guard let snapshot = (try? store { store throws(StoreError) in try store.beginUpload(number) }) ?? nil
+            else {
+                continue
+            }
+            defer { parts.shared.withStore { $0.endUpload(snapshot) } }
+            guard let hash = (try? SnapshotHash.of(snapshot, segments: parts.shared.segments)) ?? nil else { continue }
+            hashes[number] = LocalContentHash(contentChange: snapshot.contentChange, hash: hash)
+        }
+        return hashes
     }
 
     private func applied(_ changes: [TreeChange]) {
@@ -100,8 +120,9 @@ extension SyncLoop {
     }
 
     private func applyDeferred(_ id: NodeID) throws {
+        let hashes = localHashes(try parts.shared.withStore { try ConflictCandidates.deferred(id, in: $0) })
         let (changes, activities) = try parts.shared.withStore { store in
-            var applier = makeApplier(store)
+            var applier = makeApplier(store, hashes)
             try applier.applyDeferred(id)
             return (applier.changes, applier.activities)
         }

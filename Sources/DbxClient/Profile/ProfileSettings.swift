@@ -1,3 +1,4 @@
+package import DbxSync
 import Foundation
 
 /// `config.json` of a profile: what a person chose. A value; `load` and `save` are its only I/O.
@@ -13,6 +14,8 @@ package struct ProfileSettings: Hashable, Sendable, Codable {
     package var cacheLimitBytes: Int64
     /// After so long a read that waits for the server fails.
     package var readTimeoutSeconds: Int?
+    /// What becomes of two versions of one file; nil: both are kept.
+    package var conflictPolicy: ConflictPolicy?
 
     package static let defaultCacheLimitBytes: Int64 = 10 << 30
 
@@ -26,6 +29,9 @@ package struct ProfileSettings: Hashable, Sendable, Codable {
         self.mountPoint = mountPoint
         self.cacheLimitBytes = cacheLimitBytes
     }
+
+    /// Nil where the name is none; the names are in the error's remedy of who asks.
+    package static func conflictPolicy(named name: String) -> ConflictPolicy? { ConflictPolicy(rawValue: name) }
 
     /// Throws `.notLoggedIn` where the profile has none.
     package static func load(for profile: Profile) throws(ClientFailure) -> ProfileSettings {

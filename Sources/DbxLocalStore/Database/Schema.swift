@@ -6,6 +6,7 @@ enum Schema {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1") { db in try db.execute(sql: version1) }
         migrator.registerMigration("2") { db in try db.execute(sql: version2) }
+        migrator.registerMigration("3") { db in try db.execute(sql: version3) }
         return migrator
     }()
 
@@ -73,4 +74,11 @@ enum Schema {
 
     /// Extended attributes that stay on this device.
     private static let version2 = "CREATE TABLE local_attributes (node INTEGER PRIMARY KEY, body BLOB NOT NULL);"
+
+    private static let version3 = """
+        CREATE TABLE conflicts (
+            parent INTEGER NOT NULL, kept_as BLOB NOT NULL, name BLOB NOT NULL, copy INTEGER NOT NULL, at INTEGER NOT NULL,
+            PRIMARY KEY (parent, kept_as)
+        ) WITHOUT ROWID;
+        """
 }

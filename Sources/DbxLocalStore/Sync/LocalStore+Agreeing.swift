@@ -211,7 +211,7 @@ extension LocalStore {
     /// Rows that only waited for their commit; dropped unless some program has them open.
     package func dropDeadNodes(isOpen: (InodeNumber) -> Bool) throws(StoreError) {
         try transaction {
-            for node in try nodes(where: "flags & 16 != 0", []) where !isOpen(node.number) {
+            for node in try nodes(where: "flags & 16 != 0 AND seq = 0", []) where !isOpen(node.number) {
                 if try !isStillNeeded(node) { try drop(node) }
             }
         }
@@ -243,6 +243,7 @@ extension LocalStore {
             if node.dirtySince == nil { node.dirtySince = time.now() }
             try save(node)
             try keepOldIdentity(old, number)
+            if node.kind == .directory { try forgetBases(in: number) }
             if node.kind == .file { try markAllStretches(node) }
         }
     }
@@ -252,6 +253,15 @@ extension LocalStore {
         try execute(
             "UPDATE entries SET base_node = ?, dirty = 1, change = ? WHERE child = ? AND dirty = 0",
             [old.bytes.sqlValue, nextChange().sqlValue, number.sqlValue])
+    }
+
+    /// The server has nothing in a directory that it does not know.
+    private func forgetBases(in directory: InodeNumber) throws {
+        let change = nextChange()
+        try execute("DELETE FROM entries WHERE parent = ? AND child IS NULL", [directory.sqlValue])
+        try execute(
+            "UPDATE entries SET base = 0, base_node = NULL, dirty = 1, change = ? WHERE parent = ?",
+            [change.sqlValue, directory.sqlValue])
     }
 
     private func markAllStretches(_ node: LocalNode) throws {

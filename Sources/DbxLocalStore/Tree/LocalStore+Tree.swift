@@ -216,10 +216,12 @@ extension LocalStore {
         }
     }
 
-    /// Whether entries that wait for their commit speak of the node, or lie in it; or a commit under way may make it on
+    /// Whether the server has not said yet that the node is gone: until then it may come back, by another name that
+    /// somebody gave it meanwhile. Whether entries that wait for their commit speak of the node, or lie in it; or a commit under way may make it on
     /// the server, so that what was made in it has to be taken away there.
     func isStillNeeded(_ node: LocalNode) throws -> Bool {
-        if node.isNew, try queryOne("SELECT 1 FROM commits LIMIT 1", [], { _ in true }) != nil { return true }
+        if !node.isNew { return true }
+        if try queryOne("SELECT 1 FROM commits LIMIT 1", [], { _ in true }) != nil { return true }
         return try queryOne(
             "SELECT 1 FROM entries WHERE dirty = 1 AND base_node = ? LIMIT 1", [node.id.bytes.sqlValue]
         ) { _ in true } != nil

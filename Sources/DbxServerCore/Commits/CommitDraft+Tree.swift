@@ -50,6 +50,7 @@ extension CommitDraft {
             guard let node = try node(id), node.after.links == 0, node.isLive else { continue }
             guard !node.isNew else { throw Self.invalidTree("The new node \(id) has no entry.") }
             if node.after.kind == .directory { try checkEmpty(id) }
+            if let before = node.before { try checkLastContent(before) }
             segmentEdits.append(.endAll(node: id))
             allocatedDelta -= node.after.allocatedBytes
             try touch(id) { node in
@@ -57,6 +58,14 @@ extension CommitDraft {
                 node.allocatedBytes = 0
             }
         }
+    }
+
+    /// A file that goes must be the one that the client last saw.
+    private func checkLastContent(_ node: NodeRecord) throws {
+        let seen = request.entries.filter { entriesBefore[EntryKey($0)]??.node == node.id }.compactMap(\.lastContent)
+        guard let last = seen.max(), last < node.contentSeq else { return }
+        throw Problem(
+            kind: .conflict, detail: "The file \(node.id) was changed by others.", nodes: [NodeRow(node)], entries: [])
     }
 
     func checkTree() throws {

@@ -108,7 +108,7 @@ extension OpenAPIDocument {
             optional: ["contentHash": base64]),
         "SegmentChange": object(["index": natural, "extents": list(reference("Extent"))]),
         "EntryChange": object(
-            ["parent": id, "base": seq], optional: ["name": text, "name64": base64, "node": id]),
+            ["parent": id, "base": seq], optional: ["name": text, "name64": base64, "node": id, "lastContent": seq]),
         "DirectoryTime": object(["node": id, "mtime": time, "explicit": boolean]),
         "CommittedBlock": object(["id": blockID, "wrap": reference("BlockWrap")], optional: ["body": base64]),
         "CommitResult": object(["seq": seq, "quota": reference("Quota")]),

@@ -16,12 +16,12 @@ extension PullApplier {
         switch decision {
         case .agree: try take(row, in: parent)
         case .takeRemote:
-            if let local, try holdsOnlyCopy(local) { try moveAside(local, wanted: row.name) }
-            try take(row, in: parent)
+            guard let local, try holdsOnlyCopy(local) else { return try take(row, in: parent) }
+            try settle(local, against: row, in: parent)
         case .keepLocal:
             try store.rebaseEntry(parent: row.parent, name: row.name, base: row.seq, baseNode: row.node)
         case .keepBoth:
-            if let local { try keepBoth(local, remote: row, in: parent) }
+            if let local { try settle(local, against: row, in: parent) }
         }
     }
 
@@ -57,7 +57,7 @@ extension PullApplier {
     }
 
     /// A directory that was removed here has got new work on the server: it comes back, with all above it.
-    private mutating func bringBack(_ directory: LocalNode) throws {
+    mutating func bringBack(_ directory: LocalNode) throws {
         for name in try store.dirtyEntries(baseNode: directory.id) {
             if name.node != nil { try moveAside(name, wanted: name.name) }
             try store.putAgreedEntry(
@@ -77,17 +77,29 @@ extension PullApplier {
         }
     }
 
-    /// Two different nodes under one name.
-    private mutating func keepBoth(_ local: LocalEntry, remote row: EntryRow, in parent: LocalNode) throws {
+    /// Two different nodes under one name, and ours has work that is nowhere else.
+    private mutating func settle(_ local: LocalEntry, against row: EntryRow, in parent: LocalNode) throws {
         guard let theirs = try row.node.flatMap({ try store.node($0) }),
             let ours = try local.node.flatMap({ try store.node($0) })
         else { return try take(row, in: parent) }
-        if ours.kind == .directory, theirs.kind == .directory, ours.isNew {
+        if local.dirty, ours.kind == .directory, theirs.kind == .directory, ours.isNew {
             try mergeDirectories(ours, into: theirs, at: local)
-        } else {
-            try moveAside(local, wanted: row.name)
+            return try take(row, in: parent)
         }
-        try take(row, in: parent)
+        switch outcome(ours: ours, theirs: theirs) {
+        case .both:
+            try moveAside(local, wanted: row.name)
+            try take(row, in: parent)
+        case .theirs: try take(row, in: parent)
+        case .ours: try store.rebaseEntry(parent: row.parent, name: row.name, base: row.seq, baseNode: row.node)
+        }
+    }
+
+    /// A version may only go where both are files, and ours was written here: one that was only moved is no version.
+    func outcome(ours: LocalNode, theirs: LocalNode) -> ConflictPolicy.Outcome {
+        if ours.kind == .symlink, theirs.kind == .symlink, ours.target == theirs.target { return .theirs }
+        guard ours.kind == .file, theirs.kind == .file, ours.contentDirty else { return .both }
+        return outcome(ours: ours, theirs: theirs.id, size: theirs.size, changedAt: theirs.attributes.mtime)
     }
 
     /// Renames a local entry to a free conflict name in its directory; its old name is then as the server has it.
@@ -99,24 +111,44 @@ extension PullApplier {
             from: entry.parent, entry.name, to: entry.parent, kept, mode: .noReplace, now: now)
         note(.entry(parent: entry.parent, name: entry.name))
         note(.entry(parent: entry.parent, name: kept))
-        note(ConflictNotice(parent: entry.parentID, name: wanted, keptAs: kept))
+        guard let copy = entry.number else { return }
+        try note(
+            KeptConflict(parent: entry.parent, name: wanted, keptAs: kept, copy: copy, at: now), in: entry.parentID)
     }
 
     /// Both sides made a directory of one name: what ours holds moves into the server's.
     private mutating func mergeDirectories(_ ours: LocalNode, into theirs: LocalNode, at entry: LocalEntry) throws {
         for child in try store.list(ours.number, after: 0, limit: .max) {
-            var name = child.name
-            if try store.lookup(theirs.number, name) != nil {
+            try merge(child, of: ours, into: theirs)
+            note(.entry(parent: ours.number, name: child.name))
+        }
+        _ = try store.unlink(entry.parent, entry.name, now: now)
+    }
+
+    private mutating func merge(_ child: DirectoryEntry, of ours: LocalNode, into theirs: LocalNode) throws {
+        var (name, mode) = (child.name, RenameMode.noReplace)
+        if let mine = try store.node(child.number), let other = try store.lookup(theirs.number, name) {
+            if mine.kind == .directory, other.kind == .directory, mine.isNew,
+                let entry = try store.entry(parent: ours.id, name: name)
+            {
+                return try mergeDirectories(mine, into: other, at: entry)
+            }
+            switch outcome(ours: mine, theirs: other) {
+            case .both:
                 name = try ConflictName(for: name, device: device, at: now).firstFree {
                     try store.lookup(theirs.number, $0) != nil
                 }
-                note(ConflictNotice(parent: theirs.id, name: child.name, keptAs: name))
+                try note(
+                    KeptConflict(parent: theirs.number, name: child.name, keptAs: name, copy: mine.number, at: now),
+                    in: theirs.id)
+            case .ours: mode = .replace
+            case .theirs:
+                _ = try store.unlink(ours.number, name, now: now)
+                return
             }
-            try store.rename(from: ours.number, child.name, to: theirs.number, name, mode: .noReplace, now: now)
-            note(.entry(parent: ours.number, name: child.name))
-            note(.entry(parent: theirs.number, name: name))
         }
-        _ = try store.unlink(entry.parent, entry.name, now: now)
+        try store.rename(from: ours.number, child.name, to: theirs.number, name, mode: mode, now: now)
+        note(.entry(parent: theirs.number, name: name))
     }
 
     // MARK: Removals
@@ -163,7 +195,12 @@ extension PullApplier {
         for row in takeTombstones() {
             guard let local = try store.node(row.id), row.seq > local.seq else { continue }
             if try store.entries(of: local.number).isEmpty {
-                if !isBusy(local.number) { try store.removeNode(row.id) }
+                // One that is still open is nobody's but ours from now on, and goes with its last close.
+                if isBusy(local.number) {
+                    try store.changeIdentity(of: local.number, to: freshIdentity())
+                } else {
+                    try store.removeNode(row.id)
+                }
             } else {
                 try store.changeIdentity(of: local.number, to: freshIdentity())
             }

@@ -19,6 +19,7 @@ extension PullApplier {
     }
 
     mutating func applyNode(_ row: NodeRow, segments: [SegmentRow]) throws {
+        note(hashOf: row)
         guard let local = try store.node(row.id) else {
             if !row.deleted { try store.putAgreedNode(AgreedNode(row)) }
             return
@@ -30,7 +31,7 @@ extension PullApplier {
             return try postponeContent(row, segments: segments)
         }
         if contentMoved, local.contentDirty {
-            return try keepBothContents(local, remote: row, segments: segments)
+            return try settleContents(local, remote: row, segments: segments)
         }
         if contentMoved {
             try received.changedContent(of: local, size: row.size, store: store)
@@ -83,16 +84,21 @@ extension PullApplier {
         try store.deferRemote(row.id, WireJSON.encode(rows))
     }
 
-    /// Content against content: ours goes on as a new file under a conflict name, the node takes the server's state.
-    private mutating func keepBothContents(_ local: LocalNode, remote row: NodeRow, segments: [SegmentRow]) throws {
+    /// Content against content: ours goes on as a new file, the node takes the server's state. Who has the name is the
+    /// policy's affair; by default the server's, and ours gets a conflict name.
+    private mutating func settleContents(_ local: LocalNode, remote row: NodeRow, segments: [SegmentRow]) throws {
+        let outcome = outcome(ours: local, theirs: row.id, size: row.size, changedAt: row.attributes.mtime)
         let names = try store.entries(of: local.number)
         let agreed = try store.agreedContent(local.number)
         try store.changeIdentity(of: local.number, to: freshIdentity())
         try store.putAgreedNode(AgreedNode(row))
         try store.putAgreedContent(agreed, of: row.id)
         try applySegments(segments, of: row.id)
+        // Names that lead to ours are changes of the server's now, for it is a new node.
+        if outcome == .ours { return }
+        try received.changedContent(of: local, size: row.size, store: store)
         // Names that only exist here go on leading to our version; without one it needs a name of its own.
-        var needsName = !names.contains(where: \.dirty)
+        var needsName = outcome == .both && !names.contains(where: \.dirty)
         for entry in names where !entry.dirty {
             if needsName { try moveAside(entry, wanted: entry.name) }
             needsName = false
@@ -101,11 +107,20 @@ extension PullApplier {
         }
     }
 
-    /// The server's node is newer than our removal of it: the names we removed come back.
+    /// The server's node is newer than our removal of it: the names we removed come back, and those that we gave to
+    /// something else have two versions.
     private mutating func revive(_ id: NodeID) throws {
-        for entry in try store.dirtyEntries(baseNode: id) where entry.node == nil {
+        for entry in try store.dirtyEntries(baseNode: id) {
+            if let ours = try entry.node.flatMap({ try store.node($0) }), let theirs = try store.node(id) {
+                switch outcome(ours: ours, theirs: theirs) {
+                case .both: try moveAside(entry, wanted: entry.name)
+                case .ours: continue
+                case .theirs: break
+                }
+            }
             try store.putAgreedEntry(parent: entry.parentID, name: entry.name, node: id, seq: entry.base)
             note(.entry(parent: entry.parent, name: entry.name))
+            if let above = try store.node(entry.parent), above.isOrphan { try bringBack(above) }
         }
     }
 }

@@ -12,6 +12,9 @@ package struct PullApplier {
     let entropy: any Entropy
     /// For the names of conflicted copies.
     let device: String
+    let policy: ConflictPolicy
+    /// Of the files that `ConflictCandidates` named.
+    let localHashes: [InodeNumber: LocalContentHash]
     /// Whether a program has the file open for writing.
     let isBusy: (InodeNumber) -> Bool
 
@@ -21,19 +24,24 @@ package struct PullApplier {
     package var activities: [TreeActivity] { received.all }
     /// New segment rows of nodes that were known before: a node's row may stand in a later page than its segments.
     var gathered: [NodeID: [SegmentRow]] = [:]
+    /// What the server says of contents, where there are local ones to compare.
+    private var remoteHashes: [NodeID: [UInt8]] = [:]
     var received = ReceivedActivity()
     /// Names whose removal waits until everything else has been applied: what lies below may be new work.
     private var removals: [EntryRow] = []
     private var tombstones: [NodeRow] = []
 
     package init(
-        store: LocalStore, now: Timestamp, entropy: any Entropy, device: String,
+        store: LocalStore, now: Timestamp, entropy: any Entropy, device: String, policy: ConflictPolicy = .keepBoth,
+        localHashes: [InodeNumber: LocalContentHash] = [:],
         isBusy: @escaping (InodeNumber) -> Bool
     ) {
         self.store = store
         self.now = now
         self.entropy = entropy
         self.device = device
+        self.policy = policy
+        self.localHashes = localHashes
         self.isBusy = isBusy
     }
 
@@ -69,7 +77,24 @@ package struct PullApplier {
     func freshIdentity() -> NodeID { NodeID(high: entropy.next(), low: entropy.next()) }
 
     mutating func note(_ change: TreeChange) { changes.append(change) }
-    mutating func note(_ conflict: ConflictNotice) { conflicts.append(conflict) }
+
+    /// Both versions stand: told to the caller, and listed until somebody settles it.
+    mutating func note(_ conflict: KeptConflict, in parent: NodeID) throws {
+        try store.recordConflict(conflict)
+        conflicts.append(ConflictNotice(parent: parent, name: conflict.name, keptAs: conflict.keptAs))
+    }
+
+    mutating func note(hashOf row: NodeRow) {
+        if !localHashes.isEmpty, let hash = row.contentHash { remoteHashes[row.id] = hash }
+    }
+
+    /// What becomes of our version of a file and the server's, which a pull brings.
+    func outcome(ours: LocalNode, theirs: NodeID, size: Int64, changedAt: Timestamp) -> ConflictPolicy.Outcome {
+        let hash = localHashes[ours.number].flatMap { $0.contentChange == ours.contentChange ? $0.hash : nil }
+        let isSame = ours.size == size && (size == 0 || (hash != nil && hash == remoteHashes[theirs]))
+        return policy.decide(sameContent: isSame, ours: ours.attributes.mtime, theirs: changedAt)
+    }
+
     mutating func postpone(_ removal: EntryRow) { removals.append(removal) }
     mutating func postpone(_ tombstone: NodeRow) { tombstones.append(tombstone) }
     mutating func takeRemovals() -> [EntryRow] {

@@ -17,6 +17,8 @@ struct CommitBuilder {
     private let store: LocalStore
     private let context: PushContext
     private let now: Timestamp
+    /// Files whose newer content is known and not applied yet.
+    private let deferred: Set<NodeID>
 
     private(set) var nodes: [NodeID: NodeChange] = [:]
     private(set) var entries: [EntryKey: EntryChange] = [:]
@@ -30,7 +32,8 @@ struct CommitBuilder {
         var name: Name
     }
 
-    init(store: LocalStore, context: PushContext, now: Timestamp, rowLimit: Int) {
+    init(store: LocalStore, context: PushContext, now: Timestamp, rowLimit: Int) throws {
+        deferred = Set(try store.deferredNodes())
         self.rowLimit = rowLimit
         self.store = store
         self.context = context
@@ -146,7 +149,7 @@ struct CommitBuilder {
         guard let node = try store.node(nodeID), !node.isNew || isSendable(node) else {
             return try addWaiting(entry)
         }
-        insert(entry, key: key, node: nodeID)
+        try insert(entry, key: key, node: nodeID)
         try addParent(of: entry)
         if node.isNew { try add(node) }
         if node.kind == .directory { try addAncestors(of: entry) }
@@ -154,8 +157,10 @@ struct CommitBuilder {
         try addDisplaced(entry)
     }
 
-    /// Whether the entry lies in a new directory that the server refused, however deep.
+    /// Whether the entry has to wait: as when it lies in a new directory that the server refused, however deep.
     private func isHeldBack(_ entry: LocalEntry) throws -> Bool {
+        // Newer content of the file waits until a program closes it: only then it is known what becomes of the name.
+        if let base = entry.baseNode, base != entry.node, deferred.contains(base) { return true }
         guard !context.held.isEmpty else { return false }
         var parent = try store.node(entry.parentID)
         while let directory = parent, directory.isNew {
@@ -166,7 +171,7 @@ struct CommitBuilder {
     }
 
     private mutating func addRemoval(_ entry: LocalEntry) throws {
-        insert(entry, key: EntryKey(parent: entry.parentID, name: entry.name), node: nil)
+        try insert(entry, key: EntryKey(parent: entry.parentID, name: entry.name), node: nil)
         try addParent(of: entry)
         try addDisplaced(entry)
     }
@@ -181,15 +186,24 @@ struct CommitBuilder {
             entries[EntryKey(parent: $0.parentID, name: $0.name)] != nil
         }
         guard moved else { return }
-        insert(entry, key: EntryKey(parent: entry.parentID, name: entry.name), node: nil)
+        try insert(entry, key: EntryKey(parent: entry.parentID, name: entry.name), node: nil)
     }
 
-    private mutating func insert(_ entry: LocalEntry, key: EntryKey, node: NodeID?) {
-        entries[key] = EntryChange(parent: entry.parentID, name: entry.name, base: entry.base, node: node)
+    private mutating func insert(_ entry: LocalEntry, key: EntryKey, node: NodeID?) throws {
+        entries[key] = EntryChange(
+            parent: entry.parentID, name: entry.name, base: entry.base, node: node, lastContent: try lastContent(entry))
         entryOrder.append(key)
         covered.entries.append(
             CoveredRows.Entry(
                 parent: entry.parentID, name: Base64(entry.name.bytes), change: entry.change, sent: node))
+    }
+
+    /// What the file that the name led to held when we last saw it.
+    private func lastContent(_ entry: LocalEntry) throws -> Seq? {
+        guard let base = entry.baseNode, base != entry.node, let old = try store.node(base), old.kind == .file else {
+            return nil
+        }
+        return old.contentSeq
     }
 
     private mutating func addParent(of entry: LocalEntry) throws {

@@ -50,7 +50,7 @@ package enum PushPlanner {
     private static func chooseCommit(
         nodes: [LocalNode], store: LocalStore, context: PushContext, now: Timestamp, commitID: CommitID
     ) throws -> PlannedCommit? {
-        var builder = CommitBuilder(store: store, context: context, now: now, rowLimit: hardRowLimit)
+        var builder = try CommitBuilder(store: store, context: context, now: now, rowLimit: hardRowLimit)
         /// Whether there is room for more.
         func grow(_ step: (inout CommitBuilder) throws -> Void) throws -> Bool {
             let mark = builder.mark

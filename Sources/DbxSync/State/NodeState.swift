@@ -23,16 +23,22 @@ package enum NodeState: String, Hashable, Sendable, Codable {
 package struct SyncSituation: Sendable {
     /// Rows that the server refuses.
     package var refused: Set<NodeID>
+    /// Versions of conflicts that nobody has settled.
+    package var conflicted: Set<InodeNumber>
     package var uploading: Set<InodeNumber>
 
-    package init(refused: Set<NodeID> = [], uploading: Set<InodeNumber> = []) {
+    package init(
+        refused: Set<NodeID> = [], conflicted: Set<InodeNumber> = [], uploading: Set<InodeNumber> = []
+    ) {
         self.refused = refused
+        self.conflicted = conflicted
         self.uploading = uploading
     }
 
     /// The state of the node by itself: a folder's content is `PendingBelow`'s subject. With the store's lock held.
     package func state(of node: LocalNode, in store: LocalStore) throws(StoreError) -> NodeState {
         if refused.contains(node.id) { return .refused }
+        if conflicted.contains(node.number) { return .conflicted }
         if uploading.contains(node.number) { return .uploading }
         if node.number != .root, node.isNew { return .localOnly }
         if node.isDirty { return .pending }
@@ -53,7 +59,7 @@ package struct SyncSituation: Sendable {
 /// What the server lacks in one folder and all below it, found among the dirty rows, so that it costs as much as there
 /// is to send, not as there is in the folder. A value; each `step` is to be called with the store's lock held, which is
 /// free in between.
-package struct PendingBelow {
+package struct PendingBelow: Sendable {
     package struct Item: Hashable, Sendable {
         package var path: [UInt8]
         /// Nil where a name is gone here that the server still has.

@@ -1,0 +1,92 @@
+import CurlHTTP
+import DbxFileSystem
+import DbxLocalStore
+import DbxModel
+import DbxMount
+import DbxSystem
+import DbxTransfer
+import DbxWire
+import Glibc
+import Synchronization
+
+extension ClientDaemon: ControlHandling {
+    package func sync(report: (PendingStatus) -> Bool) throws(ClientFailure) {
+        do throws(Errno) {
+            try fileSystem.synchronizeEverything()
+        } catch {
+            throw ClientFailure(.failed, "The local disk failed: \(error)", remedy: "See the daemon's log.")
+        }
+        try engine.sync(report: report)
+    }
+
+    package func states(of paths: [[UInt8]]) throws(ClientFailure) -> [PathStatus] { try engine.states(of: paths) }
+
+    package func activity(after number: Int64, limit: Int, patience: Duration) -> [ActivityRecord] {
+        journal.records(after: number, limit: limit, patience: patience)
+    }
+
+    package func change(_ change: TransferChange) throws(ClientFailure) -> TransferSettings {
+        let changed = try settings.withLock { settings throws(ClientFailure) in
+            let changed = change.applied(to: settings)
+            try changed.save(for: options.profile)
+            settings = changed
+            return changed
+        }
+        apply(changed)
+        return changed
+    }
+
+    func apply(_ settings: TransferSettings) {
+        rates.up.set(bytesPerSecond: settings.uploadLimit)
+        rates.down.set(bytesPerSecond: settings.downloadLimit)
+        engine.pauseAsTold(by: settings)
+    }
+
+    package func shutdown() { ending.update { $0.isAskedTo = true } }
+
+    package func status() -> ClientStatus {
+        let report = engine.report.current
+        let pending = engine.pending()
+        return ClientStatus(
+            version: ClientVersion.current, profile: options.profile.name, processID: getpid(),
+            server: options.settings.server, user: credentials.session.userName,
+            device: credentials.session.deviceName, mountPoint: options.mountPoint, mountedAt: startedAt,
+            connection: connectivity.status, pending: pending, transfer: transfer(pending),
+            refused: report.refused, lastError: report.lastError, cache: cache(), quota: report.quota,
+            counters: counters(report), settings: currentSettings,
+            conflicts: (try? conflicts().count) ?? 0, collisions: engine.collisions())
+    }
+
+    /// A pause whose end has come is none.
+    private var currentSettings: TransferSettings {
+        var current = settings.withLock { $0 }
+        current.isPaused = engine.pause.isOn
+        return current
+    }
+
+    private func transfer(_ pending: PendingStatus) -> TransferStatus {
+        let rates = meter.rates()
+        let isMoving = rates.upload > 0 && pending.bytes > 0 && !engine.report.current.isStuck
+        let left = isMoving ? pending.bytes / rates.upload + 1 : nil
+        return TransferStatus(
+            uploadBytesPerSecond: rates.upload, downloadBytesPerSecond: rates.download, secondsLeft: left)
+    }
+
+    private func cache() -> CacheStatus {
+        shared.withStore { store in
+            CacheStatus(
+                cachedBytes: store.cachedBytes, limitBytes: store.configuration.cacheLimitBytes,
+                stagingBytes: store.stagingBytes)
+        }
+    }
+
+    private func counters(_ report: EngineReport.State) -> ClientCounters {
+        let totals = meter.totals
+        return ClientCounters(
+            fuse: fileSystem.counters.all, invalidations: mount.withLock { $0 }?.invalidations ?? [:],
+            requests: connectivity.requestCount, fetchedBlocks: totals.fetchedBlocks,
+            fetchedBytes: totals.fetchedBytes, uploadedBlocks: totals.uploadedBlocks,
+            uploadedBytes: totals.uploadedBytes, commits: report.commits, commitRows: report.commitRows,
+            pulls: report.pulls)
+    }
+}
