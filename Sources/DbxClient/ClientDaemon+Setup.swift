@@ -33,8 +33,7 @@ extension ClientDaemon {
     ) throws(ClientFailure) -> SharedStore {
         do throws(StoreError) {
             let store = try LocalStore(
-                StoreConfiguration(
-                    directory: options.profile.dataDirectory, cacheLimitBytes: options.settings.cacheLimitBytes))
+                Self.storeConfiguration(options))
             try store.makeRoot(root, now: now)
             return SharedStore(store)
         } catch {
@@ -48,6 +47,13 @@ extension ClientDaemon {
     static func ownership(_ options: MountOptions) -> Ownership {
         geteuid() == 0 && options.allowOther
             ? .numbers(uid: 0, gid: 0) : .everythingIs(uid: geteuid(), gid: getegid())
+    }
+
+    private static func storeConfiguration(_ options: MountOptions) -> StoreConfiguration {
+        var configuration = StoreConfiguration(
+            directory: options.profile.dataDirectory, cacheLimitBytes: options.settings.cacheLimitBytes)
+        if let limit = options.settings.dirtyLimitBytes { configuration.stagingLimitBytes = limit }
+        return configuration
     }
 
     static func limits(_ options: MountOptions) -> FileSystemLimits {

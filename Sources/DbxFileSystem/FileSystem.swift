@@ -25,6 +25,7 @@ package final class FileSystem: Sendable {
     let inputThreads: ThreadPool
     let keeper: EpochKeeper
     let deadlines: ReadDeadlines
+    let waitingReads = WaitingReads()
     let room: RoomQueue
     let quota = Mutex<StorageQuota?>(nil)
     let notifier = Mutex<(any KernelNotifier)?>(nil)

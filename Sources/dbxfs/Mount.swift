@@ -23,6 +23,9 @@ struct Mount: ParsableCommand {
     @Option(help: "How much disk copies of the server's files may take: 10G, 500M.")
     var cacheSize: String?
 
+    @Option(help: "How much may wait for its upload before writers are slowed to the upload's speed (default: 20G).")
+    var dirtyLimit: String?
+
     @Option(help: "Seconds after which a read that waits for the server fails (default: 60).")
     var readTimeout: Int?
 
@@ -56,13 +59,8 @@ struct Mount: ParsableCommand {
         guard let path = directory ?? settings.mountPoint else {
             throw ClientFailure(.usage, "No directory to mount on was given", remedy: "Run: dbxfs mount DIR")
         }
-        if let cacheSize {
-            guard let bytes = ByteCount.parse(cacheSize), bytes >= 64 << 20 else {
-                throw ClientFailure(
-                    .usage, "“\(cacheSize)” is no cache size", remedy: "Use an amount of at least 64M, as in 10G.")
-            }
-            settings.cacheLimitBytes = bytes
-        }
+        if let cacheSize { settings.cacheLimitBytes = try amount(cacheSize, atLeast: "64M", as: "cache size") }
+        if let dirtyLimit { settings.dirtyLimitBytes = try amount(dirtyLimit, atLeast: "16M", as: "dirty limit") }
         if let readTimeout {
             guard (1...3_600).contains(readTimeout) else {
                 throw ClientFailure(
@@ -83,6 +81,14 @@ struct Mount: ParsableCommand {
         return MountOptions(profile: profile, settings: settings, mountPoint: mountPoint, allowOther: allowOther)
     }
 
+    private func amount(_ text: String, atLeast least: String, as what: String) throws -> Int64 {
+        guard let bytes = ByteCount.parse(text), bytes >= ByteCount.parse(least) ?? 0 else {
+            throw ClientFailure(
+                .usage, "“\(text)” is no \(what)", remedy: "Use an amount of at least \(least), as in 10G.")
+        }
+        return bytes
+    }
+
     private func startDaemon(_ options: MountOptions) throws {
         // What can be wrong is found here already, while there is a terminal to say it on.
         if let holder = ProfileLock.holder(of: options.profile), let mountPoint = holder.mountPoint {
@@ -98,6 +104,7 @@ struct Mount: ParsableCommand {
         if allowOther { arguments.append("--allow-other") }
         if let conflicts { arguments += ["--conflicts", conflicts] }
         if let cacheSize { arguments += ["--cache-size", cacheSize] }
+        if let dirtyLimit { arguments += ["--dirty-limit", dirtyLimit] }
         if let readTimeout { arguments += ["--read-timeout", "\(readTimeout)"] }
         try DetachedDaemon.start(arguments: arguments, profile: options.profile) { Output.note($0) }
         Output.line("Mounted \(options.settings.server) at \(options.mountPoint). To stop: dbxfs umount")

@@ -1,5 +1,6 @@
 import DbxSystem
 import Foundation
+import FuseLowLevel
 
 /// The directory a profile is mounted on: checks before, detaching after. Never looks into a mounted directory, whose
 /// daemon may be gone or busy.
@@ -22,7 +23,8 @@ package enum MountPoint {
                     .mountPoint, "Something is already mounted at \(path) (\(mount.type))",
                     remedy: "Choose another directory, or unmount it first: dbxfs umount \(path)")
             }
-            try detach(path, lazily: true)
+            // Programs that wait for the killed daemon get an error instead of waiting for ever.
+            if FuseUnmount.abort(path) != .unmounted { try detach(path, lazily: true) }
         }
         guard Paths.exists(path) else {
             throw ClientFailure(

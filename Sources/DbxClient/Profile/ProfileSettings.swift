@@ -12,6 +12,8 @@ package struct ProfileSettings: Hashable, Sendable, Codable {
     package var mountPoint: String?
     /// How much of the disk copies of what the server has may take.
     package var cacheLimitBytes: Int64
+    /// How much may wait here for its upload before writers are slowed down.
+    package var dirtyLimitBytes: Int64?
     /// After so long a read that waits for the server fails.
     package var readTimeoutSeconds: Int?
     /// What becomes of two versions of one file; nil: both are kept.

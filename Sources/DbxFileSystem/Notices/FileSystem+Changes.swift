@@ -22,8 +22,20 @@ extension FileSystem {
                 if nodes.isKnown(number) { attributes.insert(number) }
             }
         }
-        for number in contents { notifier.invalidateContent(of: number) }
+        for number in contents {
+            if waitingReads.holdNotice(of: number) {
+                notifier.invalidateAttributes(of: number)
+            } else {
+                notifier.invalidateContent(of: number)
+            }
+        }
         for number in attributes.subtracting(contents) { notifier.invalidateAttributes(of: number) }
+    }
+
+    /// A read of the file that waited for the network has its answer.
+    func endedWaiting(_ number: InodeNumber) {
+        guard waitingReads.end(number) else { return }
+        notifier.withLock { $0 }?.invalidateContent(of: number)
     }
 
     /// Where `apply` sends its notices; nil before and after the mount.

@@ -18,6 +18,8 @@ final class ReadOperation: Sendable {
         /// Answers to requests of earlier rounds count for nothing.
         var round = 0
         var timesRoomWasMade = 0
+        /// Counted among the reads that wait for the network.
+        var isWaiting = false
     }
 
     private let fileSystem: FileSystem
@@ -44,6 +46,8 @@ final class ReadOperation: Sendable {
         if plan.missing.isEmpty {
             submit(plan)
         } else {
+            state.withLock { $0.isWaiting = true }
+            fileSystem.waitingReads.begin(open.number)
             fileSystem.deadlines.watch(self, until: deadline)
             fetch(plan.missing)
         }
@@ -163,6 +167,7 @@ final class ReadOperation: Sendable {
         fileSystem.noteAccess(plan, open)
         // Safe: the receiver uses the bytes only during the call.
         unsafe receiver.receive(UnsafeRawBufferPointer(buffer).bytes)
+        answered()
     }
 
     private func fill(_ buffer: UnsafeMutableRawBufferPointer, _ plan: ReadPlan) throws(Errno) {
@@ -184,6 +189,15 @@ final class ReadOperation: Sendable {
         state.withLock { $0.receiver.take() }
     }
 
+    /// After the answer: the kernel has unlocked the pages.
+    private func answered() {
+        let wasWaiting = state.withLock { state in
+            defer { state.isWaiting = false }
+            return state.isWaiting
+        }
+        if wasWaiting { fileSystem.endedWaiting(open.number) }
+    }
+
     private func fail(_ error: Errno) {
         let (receiver, tokens) = state.withLock { state in
             defer { state.tokens = [] }
@@ -191,6 +205,7 @@ final class ReadOperation: Sendable {
         }
         guard let receiver else { return }
         receiver.fail(error)
+        answered()
         for token in tokens { fileSystem.blocks.cancel(token) }
     }
 }

@@ -13,6 +13,8 @@ package final class FaultProxy: Sendable {
         case blackHole
         /// Every answer is something else than HTTP.
         case garbage
+        /// The contents of blocks do not come; everything else does.
+        case stallBlocks
         /// A login page, as a captive portal gives it to every request.
         case portal
         /// The connection is cut after this many bytes of each answer.
@@ -161,6 +163,7 @@ package final class FaultProxy: Sendable {
                 }
             let count = recv(source, &buffer, limit, 0)
             guard count > 0 else { return }
+            if !isAnswer, Self.asksForBlock(buffer[..<count]) { stallIfAsked() }
             guard let bytes = treat(Array(buffer[..<count]), isAnswer, passed: passed) else { return }
             guard send(bytes, to: sink) else { return }
             passed += count
@@ -170,11 +173,20 @@ package final class FaultProxy: Sendable {
         }
     }
 
+    private static func asksForBlock(_ bytes: ArraySlice<UInt8>) -> Bool {
+        let line = String(decoding: bytes.prefix { $0 != 0x0d }.prefix(200), as: UTF8.self)
+        return line.hasPrefix("GET ") && line.contains("/blocks/")
+    }
+
+    private func stallIfAsked() {
+        while state.withLock({ $0.mode }) == .stallBlocks { usleep(20_000) }
+    }
+
     /// What comes out at the other end; nil ends the connection.
     private func treat(_ bytes: [UInt8], _ isAnswer: Bool, passed: Int) -> [UInt8]? {
         while true {
             switch state.withLock({ $0.isStopped ? .refuse : $0.mode }) {
-            case .pass: return bytes
+            case .pass, .stallBlocks: return bytes
             case .refuse: return nil
             case .blackHole: usleep(20_000)
             case .garbage: return isAnswer ? bytes.map { $0 ^ 0x5a } : bytes
