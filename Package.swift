@@ -133,6 +133,7 @@ let package = Package(
                 "DbxTransfer", "DbxClientAPI", "CurlHTTP", "DbxContent", "DbxLocalStore", "DbxModel", "DbxSystem",
                 "DbxWire",
             ]),
+        tests("DbxClientTests", ["DbxClient"]),
         tests("FuseLowLevelTests", ["FuseLowLevel", "DbxModel", "CTestShims"]),
         tests(
             "DbxFileSystemTests",

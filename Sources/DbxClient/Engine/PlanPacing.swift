@@ -23,6 +23,9 @@ struct PlanPacing {
     /// At `moment` unless something earlier is set.
     mutating func plan(at moment: Duration) { wanted = min(wanted ?? .seconds(1 << 40), max(earliest, moment)) }
 
+    /// What is wanted now is wanted then instead.
+    mutating func postpone(until moment: Duration) { wanted = moment }
+
     /// No plan before `moment`, and one then.
     mutating func pause(until moment: Duration) {
         pausedUntil = max(pausedUntil, moment)

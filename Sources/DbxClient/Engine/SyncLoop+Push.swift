@@ -10,6 +10,7 @@ extension SyncLoop {
     /// Plans, starts uploads, sends one commit. Whether there may be more to commit right away.
     func push() throws -> Bool {
         guard let uploads else { return false }
+        if waitsForBurst() { return false }
         let start = now
         dropStaleUploads()
         let plan = try makePlan(uploading: uploads.files)
@@ -27,6 +28,13 @@ extension SyncLoop {
         guard let commit = plan.commit else { return false }
         try send(commit)
         pacing.planNow()
+        return true
+    }
+
+    private func waitsForBurst() -> Bool {
+        let change = parts.shared.withStore { $0.changeCounter }
+        guard burst.isBurst(change: change, now: now), !isUrgent else { return false }
+        pacing.postpone(until: now + BurstGauge.pause)
         return true
     }
 

@@ -41,6 +41,7 @@ final class SyncLoop {
     var missingTries = 0
     var isStagingFull = false
     var pacing = PlanPacing()
+    var burst = BurstGauge()
     private var retry = RetryPolicy(first: .milliseconds(500), longest: .seconds(30))
 
     static let maximumRows = 1_000

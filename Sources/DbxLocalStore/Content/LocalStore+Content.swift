@@ -17,7 +17,8 @@ extension LocalStore {
 
     func stretch(_ key: StretchKey) throws -> [LocalExtent] {
         if let known = stretches[key] { return known }
-        let extents = try rows(of: key.node, in: key.range)
+        let isEmpty = try node(key.node)?.allocatedBytes == 0
+        let extents = isEmpty ? [] : try rows(of: key.node, in: key.range)
         if stretches.count >= 4_096 { stretches.removeAll(keepingCapacity: true) }
         stretches[key] = extents
         return extents
@@ -133,7 +134,7 @@ extension LocalStore {
         markDirty(&node, content: true, now: now)
         node.attributes.mtime = now
         node.attributes.ctime = now
-        try save(node)
+        try saveContent(node)
     }
 
     // MARK: Splicing
@@ -182,6 +183,8 @@ extension LocalStore {
         }
         for extent in added { try write(extent, of: key.node) }
         node.allocatedBytes += added.reduce(0) { $0 + $1.length } - removed.reduce(0) { $0 + $1.length }
+        // What is in memory is believed where it says that there is nothing.
+        nodes[key.node]?.allocatedBytes = node.allocatedBytes
     }
 
     private func write(_ extent: LocalExtent, of number: InodeNumber) throws {
@@ -202,6 +205,10 @@ extension LocalStore {
 
     private func mark(_ key: StretchKey) throws {
         let row = [key.node.sqlValue, key.index.sqlValue]
+        if try stretch(key).isEmpty {
+            return try execute(
+                "INSERT INTO dirty_stretches (node, stretch, base) VALUES (?, ?, NULL) ON CONFLICT DO NOTHING", row)
+        }
         let isMarked = try queryOne("SELECT 1 FROM dirty_stretches WHERE node = ? AND stretch = ?", row) { _ in true }
         if isMarked != nil { return }
         let base = try stretch(key).filter { !$0.isStaging }

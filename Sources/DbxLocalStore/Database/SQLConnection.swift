@@ -68,6 +68,7 @@ import GRDBSQLite
     var isInTransaction: Bool { unsafe sqlite3_get_autocommit(handle) == 0 }
     /// How many frames SQLite's log had after the last commit of this connection.
     var framesInLog: Int64 { unsafe Int64(frames.pointee) }
+    var changedRows: Int { unsafe Int(sqlite3_changes(handle)) }
     var lastRowID: Int64 { unsafe sqlite3_last_insert_rowid(handle) }
 
     func statement(_ text: String) throws(StoreError) -> Statement {

@@ -56,6 +56,8 @@ final class StoreDatabase {
     /// Whether a commit would bring anything into SQLite.
     var hasUncommitted: Bool { operation != committed }
     var lastRowID: Int64 { connection.lastRowID }
+    /// How many rows the last statement that changes something has changed.
+    var changedRows: Int { connection.changedRows }
 
     // MARK: Operations
 

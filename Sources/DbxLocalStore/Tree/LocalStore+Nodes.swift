@@ -139,6 +139,33 @@ extension LocalStore {
         remember(node)
     }
 
+    /// Saves what a change of the node's names changes: links, change time and flags.
+    func saveLinks(_ node: LocalNode) throws {
+        try execute(
+            "UPDATE nodes SET links = ?, ctime = ?, flags = ? WHERE number = ?",
+            [
+                node.links.sqlValue, node.attributes.ctime.nanoseconds.sqlValue,
+                Self.flags(of: node).rawValue.sqlValue, node.number.sqlValue,
+            ])
+        remember(node)
+    }
+
+    /// Saves what a change of the content changes.
+    func saveContent(_ node: LocalNode) throws {
+        try execute(
+            """
+            UPDATE nodes SET size = ?, allocated = ?, mtime = ?, ctime = ?, flags = ?, change = ?, dirty_since = ?,
+                content_changed = ?, content_change = ? WHERE number = ?
+            """,
+            [
+                node.size.sqlValue, node.allocatedBytes.sqlValue, node.attributes.mtime.nanoseconds.sqlValue,
+                node.attributes.ctime.nanoseconds.sqlValue, Self.flags(of: node).rawValue.sqlValue,
+                node.change.sqlValue, node.dirtySince.map { $0.nanoseconds.sqlValue } ?? .null,
+                node.contentChangedAt.nanoseconds.sqlValue, node.contentChange.sqlValue, node.number.sqlValue,
+            ])
+        remember(node)
+    }
+
     /// Drops the row with all that belongs to it. Entries are the caller's affair.
     func drop(_ node: LocalNode) throws {
         try dropContent(of: node)

@@ -150,7 +150,7 @@ extension LocalStore {
             node.links = 0
             node.isOrphan = true
         }
-        try save(node)
+        try saveLinks(node)
         return node
     }
 
@@ -184,7 +184,7 @@ extension LocalStore {
     private func touchMoved(_ moved: [LocalNode], now: Timestamp) throws {
         for var node in moved {
             node.attributes.ctime = now
-            try save(node)
+            try saveLinks(node)
         }
     }
 
@@ -217,8 +217,8 @@ extension LocalStore {
     }
 
     /// Whether the server has not said yet that the node is gone: until then it may come back, by another name that
-    /// somebody gave it meanwhile. Whether entries that wait for their commit speak of the node, or lie in it; or a commit under way may make it on
-    /// the server, so that what was made in it has to be taken away there.
+    /// somebody gave it meanwhile. Or a commit under way may make it there; or entries that wait for their commit speak of
+    /// it, or lie in it.
     func isStillNeeded(_ node: LocalNode) throws -> Bool {
         if !node.isNew { return true }
         if try queryOne("SELECT 1 FROM commits LIMIT 1", [], { _ in true }) != nil { return true }
@@ -237,6 +237,7 @@ extension LocalStore {
         if child == nil {
             // What the server does not have leaves no trace.
             try execute("DELETE FROM entries WHERE parent = ? AND name = ? AND base_node IS NULL AND dirty = 1", key)
+            if database.changedRows > 0 { return remember(NameKey(parent: parent, name: name), nil) }
         }
         let childValue = child.map { $0.sqlValue } ?? .null
         if child != nil {
