@@ -25,6 +25,11 @@ extension ClientDaemon: ControlHandling {
         journal.records(after: number, limit: limit, patience: patience)
     }
 
+    package func guarded(_ answer: GuardAnswer?) throws(ClientFailure) -> GuardStatus? {
+        guard let answer else { return engine.report.current.guarded }
+        return try engine.answerGuard(answer)
+    }
+
     package func change(_ change: TransferChange) throws(ClientFailure) -> TransferSettings {
         let changed = try settings.withLock { settings throws(ClientFailure) in
             let changed = change.applied(to: settings)
@@ -54,7 +59,7 @@ extension ClientDaemon: ControlHandling {
             connection: connectivity.status, pending: pending, transfer: transfer(pending),
             refused: report.refused, lastError: report.lastError, cache: cache(), quota: report.quota,
             counters: counters(report), settings: currentSettings,
-            conflicts: (try? conflicts().count) ?? 0, collisions: engine.collisions())
+            held: report.guarded, conflicts: (try? conflicts().count) ?? 0, collisions: engine.collisions())
     }
 
     /// A pause whose end has come is none.

@@ -2,6 +2,7 @@ import DbxContent
 import DbxFileSystem
 import DbxLocalStore
 import DbxModel
+import DbxSync
 import DbxSystem
 import DbxTransfer
 import DbxWire
@@ -60,6 +61,14 @@ extension ClientDaemon {
         var limits = FileSystemLimits()
         if let seconds = options.settings.readTimeoutSeconds { limits.longestRead = .seconds(seconds) }
         return limits
+    }
+
+    static func guardSettings(_ chosen: ProfileSettings) -> MassChangeGuard.Settings {
+        var settings = MassChangeGuard.Settings()
+        if let minimum = chosen.guardMinimum { settings.minimum = max(1, minimum) }
+        if let share = chosen.guardShare { settings.share = min(max(0, share), 1) }
+        if let age = chosen.guardAgeSeconds { settings.age = .seconds(max(0, age)) }
+        return settings
     }
 
     static func threadFailure(_ error: Errno) -> ClientFailure {

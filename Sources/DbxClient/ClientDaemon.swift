@@ -88,7 +88,8 @@ package final class ClientDaemon: Sendable {
             engine = Engine(
                 Engine.Parts(
                     shared: shared, api: api, namespace: grant.id, device: credentials.session.deviceName,
-                    conflictPolicy: options.settings.conflictPolicy ?? .keepBoth, keys: keys, uploader: uploader,
+                    conflictPolicy: options.settings.conflictPolicy ?? .keepBoth,
+                    guardSettings: Self.guardSettings(options.settings), keys: keys, uploader: uploader,
                     connectivity: connectivity, time: time, entropy: entropy, log: log,
                     journal: journal
                 ) { session in Self.keep(session, credentials, options.profile, keys, log) })
@@ -168,7 +169,11 @@ package final class ClientDaemon: Sendable {
     /// The first mount of an account shows the whole tree from its first moment; later ones show what is known.
     private func fillEmptyReplica(_ progress: (String) -> Void) throws(ClientFailure) {
         do {
-            let isKnown = try shared.withStore { store throws(StoreError) in try store.meta(SyncMeta.cursor) != nil }
+            // An undone mass change lists anew too, but all that is here stays as it is meanwhile.
+            let isKnown = try shared.withStore { store throws(StoreError) in
+                if try store.meta(SyncMeta.restoring) != nil { return true }
+                return try store.meta(SyncMeta.cursor) != nil
+            }
             guard !isKnown else { return }
             var told = 0
             try engine.pullFirst(into: fileSystem) { rows in

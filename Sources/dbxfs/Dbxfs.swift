@@ -16,6 +16,7 @@ struct Dbxfs: ParsableCommand {
             """,
         subcommands: [
             Login.self, Logout.self, Mount.self, Unmount.self, Status.self, Activity.self, Sync.self, Conflicts.self,
+            Guard.self,
             Pause.self, Resume.self, Limit.self, List.self, Devices.self, Version.self,
         ])
 

@@ -126,6 +126,9 @@ struct Status: ParsableCommand {
                 "quota       \(ByteCount.format(quota.usedBytes)) used"
                     + (quota.limitBytes.map { " of \(ByteCount.format($0))" } ?? ", no limit"))
         }
+        if let held = status.held {
+            lines.append("guard       \(Guard.describe(held)); to go on: dbxfs guard confirm, or dbxfs guard undo")
+        }
         if status.conflicts > 0 {
             lines.append("conflicts   \(status.conflicts) to choose from; to see them: dbxfs conflicts")
         }

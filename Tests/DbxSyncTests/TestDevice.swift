@@ -37,8 +37,10 @@ final class TestDevice {
     private let keyring: NamespaceKeyring
     private let directory: TemporaryDirectory
     /// Plain bytes of every block that any device has made: stands for fetching.
-    private let blocks: BlockPool
+    let blocks: BlockPool
     var busy: Set<InodeNumber> = []
+    /// What the mass-change guard holds.
+    var rule: HoldRule?
     var policy = ConflictPolicy.keepBoth
     private(set) var conflicts: [ConflictNotice] = []
     /// What the server refused, for the message of a test that fails.
@@ -102,7 +104,8 @@ final class TestDevice {
         losingAnswer: Bool = false, leaving: Int = 0, meanwhile: () throws -> Void = {}
     ) throws -> Bool {
         var context = PushContext(
-            openForWriting: { self.busy.contains($0) }, urgent: true, rowLimit: 1 + entropy.number(below: 40))
+            openForWriting: { self.busy.contains($0) }, rule: rule, urgent: true,
+            rowLimit: 1 + entropy.number(below: 40))
         let first = try PushPlanner.plan(store: store, context: context, now: time.now(), commitID: freshID())
         // Some files are still on their way when the commit is made.
         for number in first.uploads where !entropy.chance(leaving) {

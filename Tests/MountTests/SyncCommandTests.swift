@@ -253,6 +253,47 @@ extension MountTests {
             #expect(try here.succeed(["status", here.path("d")]).contains("d/Note, d/note"))
         }
 
+        @Test(.timeLimit(.minutes(4)))
+        func `a mass deletion waits for an answer, over a restart too, and is undone or let go by one command`() throws
+        {
+            let server = try makeServer()
+            let here = try MountedClient.mounted(on: server, name: "here")
+            try here.script("mkdir -p a b; for i in $(seq 60); do echo $i > a/$i; echo $i > b/$i; done")
+            try here.sync()
+            try here.unmount(wait: true)
+            let config = here.home + "/config/dbxfs/default/config.json"
+            var settings = try #require(
+                JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: config))) as? [String: Any])
+            settings["guardMinimum"] = 50
+            settings["guardAgeSeconds"] = 0
+            try JSONSerialization.data(withJSONObject: settings).write(to: URL(fileURLWithPath: config))
+            try here.mount()
+            let tree =
+                "find . -printf '%P %y %m %s\\n' | LC_ALL=C sort; cat $(find . -type f | LC_ALL=C sort) | sha256sum"
+            let before = try here.script(tree)
+            #expect(try here.run(["guard", "undo"]).code == 1)
+            #expect(try here.succeed(["guard"]).contains("Nothing"))
+            try here.script("rm -rf a; for i in $(seq 30); do echo secret > b/$i; done")
+            let sync = try here.run(["sync"])
+            #expect(sync.code == 5)
+            #expect(sync.text.contains("dbxfs guard confirm"))
+            #expect(try here.succeed(["status"]).contains("held back"))
+            try here.unmount()
+            try here.mount()
+            try Shell.eventually("it is held after a restart") { try here.succeed(["guard"]).contains("held back") }
+            #expect(try here.succeed(["guard", "undo"]).contains("Undone"))
+            #expect(try here.script(tree) == before)
+            try here.sync()
+            let there = try MountedClient.mounted(on: server, name: "there")
+            #expect(try there.script(tree) == before)
+            try here.script("rm -rf a")
+            #expect(try here.run(["sync"]).code == 5)
+            try here.succeed(["guard", "confirm"])
+            try here.sync()
+            try Shell.eventually("there sees it") { !FileManager.default.fileExists(atPath: there.path("a")) }
+            #expect(try here.run(["guard", "maybe"]).code == 2)
+        }
+
         @Test(.timeLimit(.minutes(3)))
         func `limits of rates are kept, shown and taken back`() throws {
             let server = try makeServer()

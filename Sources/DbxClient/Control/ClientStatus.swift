@@ -28,6 +28,8 @@ package struct ClientStatus: Hashable, Sendable, Codable {
     /// Bytes per second; nil: no limit.
     package var uploadLimit: Int64?
     package var downloadLimit: Int64?
+    /// What the mass-change guard holds back.
+    package var held: GuardStatus?
     /// How many conflicts nobody has settled yet: `dbxfs conflicts` lists them.
     package var conflicts: Int
     /// Names that differ only by case or Unicode form, in groups; from the mounted directory, for display.
@@ -39,7 +41,7 @@ package struct ClientStatus: Hashable, Sendable, Codable {
         version: String, profile: String, processID: Int32, server: String, user: String, device: String,
         mountPoint: String, mountedAt: Timestamp, connection: ConnectionStatus, pending: PendingStatus,
         transfer: TransferStatus, refused: [RefusedItem], lastError: StatusError?, cache: CacheStatus,
-        quota: Quota?, counters: ClientCounters, settings: TransferSettings, conflicts: Int,
+        quota: Quota?, counters: ClientCounters, settings: TransferSettings, held: GuardStatus?, conflicts: Int,
         collisions: CollisionSearch
     ) {
         self.version = version
@@ -62,6 +64,7 @@ package struct ClientStatus: Hashable, Sendable, Codable {
         pausedUntil = settings.isPaused ? settings.pausedUntil : nil
         uploadLimit = settings.uploadLimit
         downloadLimit = settings.downloadLimit
+        self.held = held
         self.conflicts = conflicts
         self.collisions = collisions.groups.map { $0.map { String(decoding: $0, as: UTF8.self) } }
         collisionsAreCut = collisions.isCut

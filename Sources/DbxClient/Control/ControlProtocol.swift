@@ -26,6 +26,8 @@ package struct ControlRequest: Hashable, Sendable, Codable {
         case conflicts
         /// Settles the one of this path, that of either version.
         case resolve(Base64, ConflictChoice)
+        /// What the mass-change guard holds back, after an answer where one is given.
+        case guarded(GuardAnswer?)
     }
 
     /// Raised when a change breaks older readers; the daemon refuses any other.
@@ -48,6 +50,7 @@ package enum ControlAnswer: Hashable, Sendable, Codable {
     case activity([ActivityRecord])
     case transfer(TransferSettings)
     case conflicts([ConflictStatus])
+    case guarded(GuardStatus?)
     case done
     case failed(ClientFailure)
 
@@ -73,6 +76,9 @@ package protocol ControlHandling: Sendable {
 
     /// Takes effect at once and holds over restarts.
     func change(_ change: TransferChange) throws(ClientFailure) -> TransferSettings
+
+    /// Nil where nothing is held back. Throws where there is nothing to answer.
+    func guarded(_ answer: GuardAnswer?) throws(ClientFailure) -> GuardStatus?
 
     func conflicts() throws(ClientFailure) -> [ConflictStatus]
 

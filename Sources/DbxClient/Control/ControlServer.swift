@@ -124,6 +124,8 @@ package final class ControlServer: Sendable {
             return .transfer(try handler.change(change))
         case .conflicts:
             return .conflicts(try handler.conflicts())
+        case .guarded(let answer):
+            return .guarded(try handler.guarded(answer))
         case .resolve(let path, let choice):
             try handler.resolve(path.bytes, choice)
         }

@@ -22,6 +22,7 @@ package final class Engine: Sendable, FileSystemEvents {
         package var namespace: NamespaceID
         package var device: String
         package var conflictPolicy: ConflictPolicy
+        package var guardSettings: MassChangeGuard.Settings
         package var keys: KeyringBox
         package var uploader: ContentUploader
         package var connectivity: Connectivity
@@ -35,7 +36,8 @@ package final class Engine: Sendable, FileSystemEvents {
         package init(
             shared: SharedStore, api: any DbxAPI, namespace: NamespaceID, device: String,
             conflictPolicy: ConflictPolicy,
-            keys: KeyringBox, uploader: ContentUploader, connectivity: Connectivity, time: any TimeSource,
+            guardSettings: MassChangeGuard.Settings, keys: KeyringBox, uploader: ContentUploader,
+            connectivity: Connectivity, time: any TimeSource,
             entropy: any Entropy,
             log: Logger, journal: ActivityJournal, sessionChanged: @escaping @Sendable (SessionResponse) -> Void
         ) {
@@ -44,6 +46,7 @@ package final class Engine: Sendable, FileSystemEvents {
             self.namespace = namespace
             self.device = device
             self.conflictPolicy = conflictPolicy
+            self.guardSettings = guardSettings
             self.keys = keys
             self.uploader = uploader
             self.connectivity = connectivity
@@ -192,6 +195,21 @@ package final class Engine: Sendable, FileSystemEvents {
         }
     }
 
+    /// Returns when the answer has been carried out, as far as that needs no server that is away.
+    package func answerGuard(_ answer: GuardAnswer) throws(ClientFailure) -> GuardStatus? {
+        guard report.current.guarded != nil else {
+            throw ClientFailure(.failed, "Nothing is held back", remedy: "To see what is pending: dbxfs status")
+        }
+        signals.update { $0.guardAnswer = answer }
+        let end = parts.time.monotonic() + .seconds(60)
+        while let held = report.current.guarded, parts.time.monotonic() < end {
+            if held.isUndoing, pause.isOn || !parts.connectivity.isConnected { break }
+            let pause = Monitor(())
+            _ = pause.wait(timeout: .milliseconds(20)) { _ -> Bool? in nil }
+        }
+        return report.current.guarded
+    }
+
     private func checkHope() throws(ClientFailure) {
         if pause.isOn {
             throw ClientFailure(
@@ -211,6 +229,11 @@ package final class Engine: Sendable, FileSystemEvents {
         }
         let state = report.current
         guard state.isStuck else { return }
+        if let held = state.guarded {
+            throw ClientFailure(
+                .busy, "\(held.changes) deletions and rewrites are held back from the server",
+                remedy: "Let them go or take them back: dbxfs guard confirm, or dbxfs guard undo")
+        }
         if let first = state.refused.first {
             throw ClientFailure(
                 .busy,

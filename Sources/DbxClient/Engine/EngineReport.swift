@@ -9,6 +9,8 @@ final class EngineReport: Sendable {
         var refused: [RefusedItem] = []
         /// The rows behind `refused`, all of them.
         var held: [NodeID: HeldRows.Refusal] = [:]
+        /// What the mass-change guard holds back.
+        var guarded: GuardStatus?
         var quota: Quota?
         var commits: Int64 = 0
         var commitRows: [String: Int64] = [:]

@@ -22,11 +22,13 @@ struct EngineSignals: Sendable {
     var urgencyChanged = false
     /// A pause began or ended.
     var pauseChanged = false
+    /// What a person says about a mass change.
+    var guardAnswer: GuardAnswer?
 
     /// Whether the loop has a reason to wake.
     var isPending: Bool {
         isStopped || hasLocalChange || !closedFiles.isEmpty || !finishedUploads.isEmpty || noticedHead != .zero
-            || hasConnected || hasDisconnected || isStagingFull || urgencyChanged || pauseChanged
+            || hasConnected || hasDisconnected || isStagingFull || urgencyChanged || pauseChanged || guardAnswer != nil
     }
 }
 

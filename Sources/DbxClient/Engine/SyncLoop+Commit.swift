@@ -46,6 +46,8 @@ extension SyncLoop {
         do {
             let sent = try parts.shared.withStore { store in
                 let sent = try TreeActivity.sent(request, store: store)
+                let rule = massChanges.rule(wall: parts.time.now())
+                massChanges.sent(try rule.lost(in: request, store: store), now: now)
                 try store.transaction {
                     try CommitOutcome.accept(covered, request: request, seq: result.seq, store: store)
                     try store.removeCommit(id)

@@ -39,13 +39,14 @@ extension SyncLoop {
     }
 
     private func makePlan(uploading: Set<InodeNumber>) throws -> PushPlan {
-        let context = PushContext(
+        var context = PushContext(
             openForWriting: { [tree] in tree.openForWriting($0) }, uploading: uploading, uploaded: uploaded,
             held: held.ids, urgent: isUrgent, rowLimit: rowLimit)
         let id = CommitID(high: parts.entropy.next(), low: parts.entropy.next())
         let moment = parts.time.now()
         return try parts.shared.withStore { store in
-            try PushPlanner.plan(store: store, context: context, now: moment, commitID: id)
+            context.rule = try holdRule(in: store, wall: moment)
+            return try PushPlanner.plan(store: store, context: context, now: moment, commitID: id)
         }
     }
 
@@ -131,7 +132,7 @@ extension SyncLoop {
         report.update { state in
             state.held = held.rows
             state.refused = items.sorted { $0.path < $1.path }
-            state.isStuck = isStuck && (isFailing || !items.isEmpty)
+            state.isStuck = isStuck && (isFailing || !items.isEmpty || state.guarded != nil)
         }
     }
 

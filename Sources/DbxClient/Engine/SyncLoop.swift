@@ -35,6 +35,7 @@ final class SyncLoop {
     /// Files whose upload failed, until when they wait.
     var postponed: [InodeNumber: (until: Duration, retry: RetryPolicy)] = [:]
     var held = HeldRows()
+    var massChanges: MassChangeGuard
     var rowLimit = SyncLoop.maximumRows
     var conflictsInRow = 0
     /// How often the server has missed blocks of a commit that could not be made smaller.
@@ -52,6 +53,9 @@ final class SyncLoop {
         report = engine.report
         self.tree = tree
         self.uploads = uploads
+        let record = parts.shared.withStore { Self.guardRecord(in: $0) }
+        massChanges = MassChangeGuard(parts.guardSettings, record: record ?? MassChangeGuard.Record())
+        showGuard()
     }
 
     var isUrgent: Bool { engine.urgency.load(ordering: .relaxed) > 0 || isStagingFull }
@@ -111,6 +115,7 @@ final class SyncLoop {
             held.releaseAll()
             retry.succeeded()
         }
+        if let answer = signals.guardAnswer { answerGuard(answer) }
         if signals.pauseChanged, engine.pause.isOn { uploads?.cancelAll() }
         if signals.isStagingFull { isStagingFull = true }
         for number in signals.closedFiles { applyDeferred(number) }

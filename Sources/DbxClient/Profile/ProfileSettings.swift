@@ -19,6 +19,13 @@ package struct ProfileSettings: Hashable, Sendable, Codable {
     /// What becomes of two versions of one file; nil: both are kept.
     package var conflictPolicy: ConflictPolicy?
 
+    /// From how many deletions and rewrites of old files on they are held back; nil: 1,000.
+    package var guardMinimum: Int?
+    /// And from which part of the namespace on, from 0 to 1; nil: a quarter.
+    package var guardShare: Double?
+    /// How old a file has to be for that, in seconds; nil: a day.
+    package var guardAgeSeconds: Int?
+
     package static let defaultCacheLimitBytes: Int64 = 10 << 30
 
     package init(

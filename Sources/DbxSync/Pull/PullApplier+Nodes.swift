@@ -25,6 +25,7 @@ extension PullApplier {
             return
         }
         if row.deleted { return postpone(row) }
+        if restoring.contains(row.id) { return try restore(local, to: row, segments: segments) }
         guard row.seq > local.seq || !segments.isEmpty else { return }
         let contentMoved = row.contentSeq > local.contentSeq
         if contentMoved, isBusy(local.number) {
@@ -43,6 +44,16 @@ extension PullApplier {
         if contentMoved { note(.content(local.number)) }
         if row.attributes != local.attributes || contentMoved { note(.attributes(local.number)) }
         if contentMoved, local.isOrphan { try revive(row.id) }
+    }
+
+    /// Ours is given up, and was meant to be.
+    private mutating func restore(_ local: LocalNode, to row: NodeRow, segments: [SegmentRow]) throws {
+        if local.kind == .file, local.contentDirty, !local.isOrphan {
+            return try settleContents(local, remote: row, segments: segments, as: .theirs)
+        }
+        try store.putAgreedNode(AgreedNode(row))
+        try applySegments(segments, of: row.id)
+        note(.attributes(local.number))
     }
 
     func applySegments(_ rows: [SegmentRow], of id: NodeID) throws {
@@ -86,8 +97,11 @@ extension PullApplier {
 
     /// Content against content: ours goes on as a new file, the node takes the server's state. Who has the name is the
     /// policy's affair; by default the server's, and ours gets a conflict name.
-    private mutating func settleContents(_ local: LocalNode, remote row: NodeRow, segments: [SegmentRow]) throws {
-        let outcome = outcome(ours: local, theirs: row.id, size: row.size, changedAt: row.attributes.mtime)
+    private mutating func settleContents(
+        _ local: LocalNode, remote row: NodeRow, segments: [SegmentRow], as decided: ConflictPolicy.Outcome? = nil
+    ) throws {
+        let outcome =
+            decided ?? outcome(ours: local, theirs: row.id, size: row.size, changedAt: row.attributes.mtime)
         let names = try store.entries(of: local.number)
         let agreed = try store.agreedContent(local.number)
         try store.changeIdentity(of: local.number, to: freshIdentity())

@@ -25,6 +25,8 @@ package struct PullApplier {
     /// New segment rows of nodes that were known before: a node's row may stand in a later page than its segments.
     var gathered: [NodeID: [SegmentRow]] = [:]
     /// What the server says of contents, where there are local ones to compare.
+    /// The server's state of these counts, whatever was changed here.
+    private(set) var restoring: Set<NodeID> = []
     private var remoteHashes: [NodeID: [UInt8]] = [:]
     var received = ReceivedActivity()
     /// Names whose removal waits until everything else has been applied: what lies below may be new work.
@@ -48,6 +50,10 @@ package struct PullApplier {
     /// Applies the staged pages, the last of which was complete, and forgets them.
     package mutating func applyStaged(cursor: String) throws {
         try store.transaction {
+            if let ids = try store.meta(SyncMeta.restoring) {
+                restoring = Set(try WireJSON.decode([NodeID].self, from: ids))
+                try store.setMeta(SyncMeta.restoring, nil)
+            }
             try forEachPage { try gatherBlocksAndSegments(of: $0) }
             try forEachPage { try applyNodes(of: $0) }
             try forEachPage { try applyEntriesAndFreshSegments(of: $0) }
@@ -117,6 +123,10 @@ package struct ConflictNotice: Hashable, Sendable {
 /// Keys under which the engine and the applier keep their state in the store.
 package enum SyncMeta {
     package static let cursor = "cursor"
+    /// Nodes whose local changes are being taken back: the next whole listing counts.
+    package static let restoring = "restoring"
+    /// The mass-change guard's record.
+    package static let massChange = "mass-change"
 }
 
 /// The newest remote state of a busy node, kept until it is applied.

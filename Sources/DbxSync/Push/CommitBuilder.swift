@@ -74,7 +74,7 @@ struct CommitBuilder {
 
     /// Adds what is ready of a dirty node and, when it is new, all its names.
     mutating func add(_ node: LocalNode) throws {
-        guard !isOverfull, nodes[node.id] == nil, !context.held.contains(node.id) else { return }
+        guard !isOverfull, nodes[node.id] == nil, try !isHeld(node) else { return }
         if node.isNew {
             try addNew(node)
         } else {
@@ -83,16 +83,16 @@ struct CommitBuilder {
     }
 
     /// Whether a new node can go up now: everything but a file's content is always there.
-    func isSendable(_ node: LocalNode) -> Bool {
-        if context.held.contains(node.id) { return false }
+    func isSendable(_ node: LocalNode) throws -> Bool {
+        if try isHeld(node) { return false }
         return node.kind != .file || context.uploaded[node.number] != nil || (node.size == 0 && isQuiet(node))
     }
 
     private func isQuiet(_ node: LocalNode) -> Bool { Readiness.of(node, in: context, now: now) == .ready }
 
     private mutating func addNew(_ node: LocalNode) throws {
-        let names = try store.entries(of: node.number).filter(\.dirty)
-        guard !node.isOrphan, !names.isEmpty, isSendable(node) else { return }
+        let names = try store.entries(of: node.number).filter { try $0.dirty && !isHeldBack($0) }
+        guard !node.isOrphan, !names.isEmpty, try isSendable(node) else { return }
         let content = node.kind == .file ? contentChange(of: node) : nil
         insert(
             node,
@@ -146,7 +146,7 @@ struct CommitBuilder {
         let key = EntryKey(parent: entry.parentID, name: entry.name)
         guard !isOverfull, entry.dirty, entries[key] == nil, try !isHeldBack(entry) else { return }
         guard let nodeID = entry.node else { return try addRemoval(entry) }
-        guard let node = try store.node(nodeID), !node.isNew || isSendable(node) else {
+        guard let node = try store.node(nodeID), try !node.isNew || isSendable(node) else {
             return try addWaiting(entry)
         }
         try insert(entry, key: key, node: nodeID)
@@ -161,13 +161,33 @@ struct CommitBuilder {
     private func isHeldBack(_ entry: LocalEntry) throws -> Bool {
         // Newer content of the file waits until a program closes it: only then it is known what becomes of the name.
         if let base = entry.baseNode, base != entry.node, deferred.contains(base) { return true }
-        guard !context.held.isEmpty else { return false }
+        guard !context.held.isEmpty || context.rule != nil else { return false }
+        var seen: Set<EntryKey> = []
+        return try isHeldBack(entry, &seen)
+    }
+
+    private func isHeldBack(_ entry: LocalEntry, _ seen: inout Set<EntryKey>) throws -> Bool {
+        guard entry.dirty, seen.insert(EntryKey(parent: entry.parentID, name: entry.name)).inserted else {
+            return false
+        }
+        if try context.rule?.holds(entry, in: store) ?? false { return true }
         var parent = try store.node(entry.parentID)
         while let directory = parent, directory.isNew {
-            if context.held.contains(directory.id) { return true }
+            if try isHeld(directory) { return true }
             parent = try store.entries(of: directory.number).first.flatMap { try store.node($0.parentID) }
         }
-        return false
+        guard let base = entry.baseNode, base != entry.node, let old = try store.node(base) else { return false }
+        // A directory goes only with all that left it, a node leaves its name only for one that can go too.
+        if old.isOrphan {
+            for left in try store.dirtyEntries(under: old.number) where try isHeldBack(left, &seen) { return true }
+            return false
+        }
+        for name in try store.entries(of: old.number) where try !isHeldBack(name, &seen) { return false }
+        return true
+    }
+
+    private func isHeld(_ node: LocalNode) throws -> Bool {
+        try context.held.contains(node.id) || context.rule?.holds(node, in: store) ?? false
     }
 
     private mutating func addRemoval(_ entry: LocalEntry) throws {

@@ -12,6 +12,8 @@ package struct PushContext {
     package var uploaded: [InodeNumber: UploadedContent]
     /// Rows that the server refused for good: they and what depends on them stay here until the cause changes.
     package var held: Set<NodeID>
+    /// What the mass-change guard holds back, and what depends on it.
+    package var rule: HoldRule?
     /// `sync` asks for everything now: no quiet time.
     package var urgent: Bool
     /// At most this many rows are picked (what they depend on comes on top).
@@ -19,13 +21,15 @@ package struct PushContext {
 
     package init(
         openForWriting: @escaping (InodeNumber) -> Bool, uploading: Set<InodeNumber> = [],
-        uploaded: [InodeNumber: UploadedContent] = [:], held: Set<NodeID> = [], urgent: Bool = false,
+        uploaded: [InodeNumber: UploadedContent] = [:], held: Set<NodeID> = [], rule: HoldRule? = nil,
+        urgent: Bool = false,
         rowLimit: Int = 1_000
     ) {
         self.openForWriting = openForWriting
         self.uploading = uploading
         self.uploaded = uploaded
         self.held = held
+        self.rule = rule
         self.urgent = urgent
         self.rowLimit = rowLimit
     }

@@ -14,11 +14,38 @@ package enum PushPlanner {
     package static func plan(
         store: LocalStore, context: PushContext, now: Timestamp, commitID: CommitID
     ) throws -> PushPlan {
-        let nodes = try store.dirtyNodes(limit: window, afterChange: 0)
+        let nodes = try freeNodes(store, context.rule)
         var plan = PushPlan(uploads: [], commit: nil, nextReadyAt: nil)
         chooseUploads(among: nodes, context: context, now: now, into: &plan)
         plan.commit = try chooseCommit(nodes: nodes, store: store, context: context, now: now, commitID: commitID)
         return plan
+    }
+
+    /// The first dirty nodes; what is held does not count, so that it hides nothing else.
+    private static func freeNodes(_ store: LocalStore, _ rule: HoldRule?) throws -> [LocalNode] {
+        guard let rule else { return try store.dirtyNodes(limit: window, afterChange: 0) }
+        var free: [LocalNode] = []
+        var last: Int64 = 0
+        while free.count < window {
+            let page = try store.dirtyNodes(limit: window, afterChange: last)
+            free += try page.filter { try !rule.holds($0, in: store) }
+            guard page.count == window, let change = page.last?.change else { break }
+            last = change
+        }
+        return free
+    }
+
+    private static func freeEntries(_ store: LocalStore, _ rule: HoldRule?) throws -> [LocalEntry] {
+        guard let rule else { return try store.dirtyEntries(limit: window, afterChange: 0) }
+        var free: [LocalEntry] = []
+        var last: Int64 = 0
+        while free.count < window {
+            let page = try store.dirtyEntries(limit: window, afterChange: last)
+            free += try page.filter { try !rule.holds($0, in: store) }
+            guard page.count == window, let change = page.last?.change else { break }
+            last = change
+        }
+        return free
     }
 
     private static func chooseUploads(
@@ -61,7 +88,7 @@ package enum PushPlanner {
         var open = true
         for node in nodes where open { open = try grow { try $0.add(node) } }
         if open {
-            for entry in try store.dirtyEntries(limit: window, afterChange: 0) where open {
+            for entry in try freeEntries(store, context.rule) where open {
                 open = try grow { try $0.add(entry) }
             }
         }

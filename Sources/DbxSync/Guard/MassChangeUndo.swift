@@ -1,0 +1,54 @@
+package import DbxLocalStore
+package import DbxModel
+import DbxWire
+
+/// Takes back what the guard holds: names at once, from the agreed state; contents, attributes and times with the next
+/// pull, which lists everything anew and takes the server's state of these nodes over ours. A new folder that stands in
+/// the way is new work: it goes on under a conflict name.
+package enum MassChangeUndo {
+    /// In one transaction, with the store's lock held. What the kernel is to forget is returned.
+    package static func perform(
+        _ rule: HoldRule, in store: LocalStore, device: String, now: Timestamp
+    ) throws(StoreError) -> [TreeChange] {
+        try store.transaction {
+            var restored: Set<NodeID> = []
+            var changes: [TreeChange] = []
+            for entry in try heldEntries(rule, store) {
+                if let kept = try makeWay(entry, store, device, now) {
+                    changes.append(.entry(parent: entry.parent, name: kept))
+                }
+                try store.putAgreedEntry(
+                    parent: entry.parentID, name: entry.name, node: entry.baseNode, seq: entry.base)
+                restored.formUnion([entry.parentID, entry.baseNode].compactMap(\.self))
+                changes.append(.entry(parent: entry.parent, name: entry.name))
+            }
+            for node in try heldNodes(rule, store) { restored.insert(node.id) }
+            try store.setMeta(SyncMeta.restoring, WireJSON.encode(restored.sorted()))
+            try store.setMeta(SyncMeta.cursor, nil)
+            return changes
+        }
+    }
+
+    private static func makeWay(
+        _ entry: LocalEntry, _ store: LocalStore, _ device: String, _ now: Timestamp
+    ) throws -> Name? {
+        guard let number = entry.number, let node = try store.node(number), node.kind == .directory, node.isNew,
+            try !store.isEmpty(number)
+        else { return nil }
+        let kept = try ConflictName(for: entry.name, device: device, at: now).firstFree {
+            try store.lookup(entry.parent, $0) != nil
+        }
+        try store.rename(from: entry.parent, entry.name, to: entry.parent, kept, mode: .noReplace, now: now)
+        return kept
+    }
+
+    private static func heldEntries(_ rule: HoldRule, _ store: LocalStore) throws -> [LocalEntry] {
+        try store.dirtyEntries(limit: .max, afterChange: rule.confirmedChange).filter { try rule.holds($0, in: store) }
+    }
+
+    private static func heldNodes(_ rule: HoldRule, _ store: LocalStore) throws -> [LocalNode] {
+        try store.dirtyNodes(limit: .max, afterChange: rule.confirmedChange).filter {
+            try !$0.isNew && rule.holds($0, in: store)
+        }
+    }
+}
