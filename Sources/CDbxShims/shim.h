@@ -12,6 +12,11 @@ static inline int dbxfs_fallocate(int fd, int mode, long long offset, long long 
 }
 
 /// A pread(2) that fails with -EAGAIN where it would wait for the disk: preadv2(2) with RWF_NOWAIT.
+// SYNC_FILE_RANGE_WRITE on the whole file.
+static inline int dbxfs_start_writing(int fd) {
+    return (int)syscall(SYS_sync_file_range, fd, 0LL, 0LL, 2) == 0 ? 0 : -errno;
+}
+
 static inline long dbxfs_pread_nowait(int fd, void *buffer, unsigned long length, long long offset) {
     struct iovec vector = { buffer, length };
     long n = syscall(SYS_preadv2, fd, &vector, 1, (long)offset, 0L, 0x00000008 /* RWF_NOWAIT */);

@@ -14,9 +14,11 @@ package struct EpochTicket: Sendable {
     /// Waits until everything of the epoch is on the disk: the bytes, the rows that name them, and last the record that
     /// says so. Until then a power cut takes the store back to the epoch before.
     package func sync(_ files: SegmentFiles) throws(Errno) {
+        let log = try WriteAheadLog.open(in: directory)
+        log.startWriting()
         for segment in segments { try files.syncData(segment) }
         try files.syncNames()
-        try WriteAheadLog.sync(in: directory)
+        try log.syncData()
         try record.write(in: directory)
     }
 }

@@ -18,9 +18,8 @@ enum WriteAheadLog {
     /// The salt of the log as it is now; nil where there is none.
     static func salt(in directory: String) throws(Errno) -> UInt64? { try header(in: directory)?.salt }
 
-    /// Waits until every commit so far is on the disk.
-    static func sync(in directory: String) throws(Errno) {
-        try OpenFile(path: path(directory), .readWrite).syncData()
+    static func open(in directory: String) throws(Errno) -> OpenFile {
+        try OpenFile(path: path(directory), .readWrite)
     }
 
     /// Takes every commit behind `position` off the log. A log that has begun anew since then holds none before it:
