@@ -118,8 +118,12 @@ let package = Package(
 
         // Tests.
         .systemLibrary(name: "CTestShims", path: "Tests/Support/CTestShims"),
+        .executableTarget(
+            name: "lossy-disk", path: "Tests/Support/lossy-disk",
+            cSettings: [.define("_FILE_OFFSET_BITS", to: "64")],
+            linkerSettings: [.linkedLibrary("fuse3")]),
         .target(
-            name: "DbxTestKit", dependencies: ["DbxModel"], path: "Tests/Support/DbxTestKit",
+            name: "DbxTestKit", dependencies: ["DbxModel", "CTestShims", "lossy-disk"], path: "Tests/Support/DbxTestKit",
             swiftSettings: testing),
         tests("DbxModelTests", ["DbxModel", "DbxWire"]),
         tests("DbxContentTests", ["DbxContent", "DbxModel", "DbxWire", "Zstd"]),

@@ -38,6 +38,12 @@ extension ClientDaemon {
             try store.makeRoot(root, now: now)
             return SharedStore(store)
         } catch {
+            if case .corrupt = error {
+                throw ClientFailure(
+                    .damaged, "The local state in \(options.profile.dataDirectory) cannot be used: \(error)",
+                    remedy: "Run: dbxfs fsck --repair"
+                        + (options.profile.name == "default" ? "" : " --profile \(options.profile.name)"))
+            }
             throw ClientFailure(
                 .failed, "Cannot open the local state in \(options.profile.dataDirectory): \(error)",
                 remedy: "Check that its disk is writable and not full.")

@@ -17,6 +17,8 @@ package enum ExitStatus: Int32, Hashable, Sendable, Codable, CaseIterable {
     case notMounted = 7
     /// The server's certificate is not the trusted one.
     case untrusted = 8
+    /// What this computer keeps is not as it must be.
+    case damaged = 9
 }
 
 /// What went wrong, on what, and what to do next: the one error that reaches a person.

@@ -17,6 +17,7 @@ package final class LocalStore {
     let time: any TimeSource
     let entropy: any Entropy
     let database: StoreDatabase
+    let stagingLog: StagingLog
     private let lockFile: OpenFile
     /// Names the machine's boot.
     let boot: [UInt8]
@@ -61,6 +62,10 @@ package final class LocalStore {
             segments = try SegmentFiles(directory: configuration.directory + "/segments")
             lockFile = try OpenFile(path: configuration.directory + "/lock", [.readWrite, .create])
             guard try lockFile.tryLock() else { throw StoreError.inUse(path: configuration.directory) }
+            guard !StoreRescue.hasLostDatabase(configuration.directory) else {
+                throw StoreError.corrupt("state.db is gone")
+            }
+            stagingLog = StagingLog(directory: configuration.directory + "/segments")
             database = try StoreDatabase(directory: configuration.directory, boot: boot, entropy: entropy)
         } catch {
             throw Self.storeError(error)
@@ -77,6 +82,7 @@ package final class LocalStore {
             isInTransaction = true
             defer { isInTransaction = false }
             let mark = space.freedCount
+            let logged = stagingLog.mark
             do {
                 let result = try body()
                 try database.finishOperation()
@@ -85,6 +91,7 @@ package final class LocalStore {
             } catch {
                 database.undoOperation()
                 forgetAfterFailure(freedBefore: mark)
+                stagingLog.undo(to: logged)
                 throw error
             }
         } catch {

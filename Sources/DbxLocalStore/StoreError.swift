@@ -27,7 +27,7 @@ extension StoreError: CustomStringConvertible {
         case .tooNew(let path):
             "\(path) was written by a newer dbxfs: install that version, or move the directory away to start afresh"
         case .corrupt(let what):
-            "the local state is damaged (\(what)): move it away and mount again; unsent files lie in its segments"
+            "the local state is damaged (\(what)); dbxfs fsck --repair saves what only it has"
         case .io(let error): "the local disk failed: \(error)"
         case .database(let text): "the local state database failed: \(text)"
         case .nameTaken: "the name is taken"

@@ -9,17 +9,21 @@ package struct DiskSpace: Hashable, Sendable {
 
 /// Operations on paths of the local disk.
 package enum Paths {
-    /// Creates a directory with all its parents, each readable by its owner only; one that exists is left as it is.
+    /// Creates a directory with all its parents, each readable by its owner only; one that exists is left as it is. The
+    /// names of those that were made are on the disk when this returns.
     package static func createPrivateDirectory(_ path: String) throws(Errno) {
         let parts = path.split(separator: "/")
         var current = path.hasPrefix("/") ? "" : "."
         for part in parts {
+            let parent = current.isEmpty ? "/" : current
             current += "/" + part
             do {
                 _ = try systemCall { unsafe mkdir(current, 0o700) }
             } catch {
                 guard error == .fileExists || isDirectory(current) else { throw error }
+                continue
             }
+            try syncDirectory(parent)
         }
         guard isDirectory(path) else { throw .notDirectory }
     }

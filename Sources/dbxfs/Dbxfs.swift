@@ -12,12 +12,11 @@ struct Dbxfs: ParsableCommand {
         abstract: "Your files on a dbxfs server, as an ordinary folder.",
         discussion: """
             Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not logged in, 4 server unreachable, 5 something is pending \
-            or in use, 6 mount point unusable, 7 not mounted, 8 certificate not trusted.
+            or in use, 6 mount point unusable, 7 not mounted, 8 certificate not trusted, 9 local state damaged.
             """,
         subcommands: [
             Login.self, Logout.self, Mount.self, Unmount.self, Status.self, Activity.self, Sync.self, Conflicts.self,
-            Guard.self,
-            Pause.self, Resume.self, Limit.self, List.self, Devices.self, Version.self,
+            Guard.self, Pause.self, Resume.self, Limit.self, List.self, Devices.self, Fsck.self, Version.self,
         ])
 
     static func main() {

@@ -83,6 +83,7 @@ extension LocalStore {
             try markStretch(number, at: min(size, node.size))
             if size < node.size { try splice(&node, size..<max(node.size, size), []) }
             node.size = size
+            stagingLog.resize(number)
             try saveContentChange(&node, now: now)
         }
     }
@@ -168,6 +169,10 @@ extension LocalStore {
         let before = extents
         let (removed, added) = extents.splice(part, new)
         stretches[key] = extents
+        let removesStaging = removed.contains(where: \.isStaging)
+        if node.contentDirty || removesStaging || added.contains(where: \.isStaging) {
+            stagingLog.splice(key.node, part, new, removesStaging: removesStaging)
+        }
         for extent in added { retain(extent) }
         for extent in removed { release(extent) }
         undo.append { [unowned self] in
@@ -227,6 +232,7 @@ extension LocalStore {
         guard node.kind == .file else { return }
         try execute("DELETE FROM dirty_stretches WHERE node = ?", [number.sqlValue])
         forgetStretches(of: node)
+        stagingLog.drop(number)
         guard node.allocatedBytes > 0 else { return }
         let extents = try query(
             "SELECT start, length, block, segment, place, epoch FROM content WHERE node = ? AND block IS NULL",

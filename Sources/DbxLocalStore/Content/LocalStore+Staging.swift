@@ -152,6 +152,8 @@ extension LocalStore {
         try transaction {
             try execute("INSERT INTO segments (number) VALUES (?)", [Int64(number).sqlValue])
         }
+        // Its size and its room come to the disk with the row that names it.
+        unsyncedSegments.insert(number)
         space.addSegment(number)
     }
 

@@ -8,6 +8,7 @@ package struct EpochTicket: Sendable {
     /// Segments that were written since the last epoch.
     let segments: [Int32]
     let freed: [FreedPage]
+    let staging: StagingLog.Step?
     let record: EpochRecord
     let directory: String
 
@@ -16,8 +17,10 @@ package struct EpochTicket: Sendable {
     package func sync(_ files: SegmentFiles) throws(Errno) {
         let log = try WriteAheadLog.open(in: directory)
         log.startWriting()
+        staging?.startWriting()
         for segment in segments { try files.syncData(segment) }
         try files.syncNames()
+        try staging?.sync()
         try log.syncData()
         try record.write(in: directory)
     }
@@ -31,6 +34,7 @@ struct FreedPage: Sendable {
 extension LocalStore {
     /// Everything done so far belongs to this epoch; what is written from now on to the next.
     package func beginEpoch() throws(StoreError) -> EpochTicket {
+        let staging = try stagingLog.write(epoch: epoch, from: self)
         let position = try database.commit()
         defer {
             unsyncedSegments = []
@@ -40,6 +44,7 @@ extension LocalStore {
         return EpochTicket(
             number: epoch, segments: unsyncedSegments.sorted(),
             freed: space.takeFreed().map { FreedPage(segment: $0.segment, page: $0.page) },
+            staging: staging,
             record: EpochRecord(number: epoch, position: position, boot: boot),
             directory: configuration.directory)
     }
@@ -56,6 +61,7 @@ extension LocalStore {
     package func failEpoch(_ ticket: EpochTicket) {
         unsyncedSegments.formUnion(ticket.segments)
         lastEpochChange = -1
+        stagingLog.distrust()
         space.giveBack(ticket.freed.map { ($0.segment, $0.page) })
     }
 

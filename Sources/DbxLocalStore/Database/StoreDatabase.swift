@@ -37,6 +37,8 @@ final class StoreDatabase {
         try SQLConnection.migrate(path: path)
         log = try RedoLog(path: directory + "/state.log", generation: entropy.next())
         lastEpoch = record.map { isSameBoot ? $0.number : $0.number + 1 } ?? 0
+        // Before the record bears this boot's name, under which the log would be believed.
+        if !isSameBoot { try log.clear() }
         if record == nil || !isSameBoot { try begin(after: record, boot: boot) }
         try recover(log: isSameBoot)
     }
@@ -157,7 +159,7 @@ final class StoreDatabase {
             return false
         }
         operation = committed
-        guard isTrusted else { return try log.clear() }
+        guard isTrusted else { return }
         let records = try log.records()
         guard let first = records.first, let last = records.last, first.operation <= committed + 1,
             last.operation > committed

@@ -258,6 +258,7 @@ extension LocalStore {
                 """, key + [nextChange().sqlValue])
         }
         remember(NameKey(parent: parent, name: name), child)
+        if let child { stagingLog.place(child, in: parent, name) }
     }
 
     private func takeCookie() -> Int64 {
