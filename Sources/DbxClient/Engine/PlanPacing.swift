@@ -7,8 +7,8 @@ struct PlanPacing {
     private var earliest: Duration = .zero
     private var pausedUntil: Duration = .zero
 
-    /// Changes that come in a burst are looked at together.
-    private static let gathering: Duration = .milliseconds(100)
+    /// Changes that come together are looked at together; of bursts `BurstGauge` knows.
+    private static let gathering: Duration = .milliseconds(20)
     private static let betweenUploads: Duration = .milliseconds(250)
 
     /// Nil when there is nothing to plan for.
