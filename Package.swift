@@ -123,7 +123,8 @@ let package = Package(
             cSettings: [.define("_FILE_OFFSET_BITS", to: "64")],
             linkerSettings: [.linkedLibrary("fuse3")]),
         .target(
-            name: "DbxTestKit", dependencies: ["DbxModel", "CTestShims", "lossy-disk"], path: "Tests/Support/DbxTestKit",
+            name: "DbxTestKit", dependencies: ["DbxModel", "CTestShims", "lossy-disk"],
+            path: "Tests/Support/DbxTestKit",
             swiftSettings: testing),
         tests("DbxModelTests", ["DbxModel", "DbxWire"]),
         tests("DbxContentTests", ["DbxContent", "DbxModel", "DbxWire", "Zstd"]),

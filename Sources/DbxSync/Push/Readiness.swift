@@ -1,16 +1,16 @@
 package import DbxLocalStore
 package import DbxModel
 
-/// When the content of a file goes up (DESIGN §5.3): no writing handle open and a second of quiet; for handles that
-/// stay open after an fsync and the same quiet, or at a deadline, so that a log or a database file is never older on
-/// the server than that.
+/// When the content of a file goes up (DESIGN §5.3): no writing handle open and some quiet, so short that others see the
+/// file within a second; for handles that stay open after an fsync and the same quiet, or at a deadline, so that a log or
+/// a database file is never older on the server than that.
 package enum Readiness: Hashable, Sendable {
     case ready
     case at(Timestamp)
     /// Only an event can make it ready: the last writing handle closes, or an upload under way ends.
     case waiting
 
-    package static let quiet: Duration = .seconds(1)
+    package static let quiet: Duration = .milliseconds(700)
     package static let deadline: Duration = .seconds(30)
 
     package static func of(_ node: LocalNode, in context: PushContext, now: Timestamp) -> Readiness {

@@ -59,7 +59,12 @@ package final class LossyDisk {
     }
 
     /// How the disk fails from now on, once `bytes` more have been written.
-    package enum Fault: String { case none, ENOSPC, EIO, EROFS }
+    package enum Fault: String {
+        case none
+        case noSpace = "ENOSPC"
+        case ioError = "EIO"
+        case readOnly = "EROFS"
+    }
 
     package func fail(_ fault: Fault, afterBytes bytes: Int = 0) throws {
         let text = Array("\(fault.rawValue) \(bytes)".utf8)
