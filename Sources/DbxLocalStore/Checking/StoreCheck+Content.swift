@@ -21,14 +21,15 @@ extension StoreCheck {
 
     mutating func checkContent() throws {
         var last: (node: Int64, end: Int64) = (0, 0)
+        // A node that has lost its last name has the agreed content again, whatever its size was here.
         var sums: [Int64: Int64] = [:]
         let rows = try store.query(
             """
             SELECT content.start, content.length, content.block, content.segment, content.place, content.epoch,
-                content.node, nodes.size, blocks.plain, nodes.kind
+                content.node, CASE WHEN nodes.flags & 16 != 0 THEN ?1 ELSE nodes.size END, blocks.plain, nodes.kind
             FROM content LEFT JOIN nodes ON nodes.number = content.node LEFT JOIN blocks ON blocks.number = content.block
             ORDER BY content.node, content.start
-            """, []
+            """, [Int64.max.sqlValue]
         ) { row -> (LocalExtent, node: Int64, size: Int64?, plain: Int64?, isFile: Bool) in
             (try LocalStore.extent(row), row[6], row[7], row[8], row[9] == Self.fileKind)
         }

@@ -7,10 +7,6 @@ import Testing
 /// Cuts the power, or kills the process, at every write of a random run.
 @Suite("A local store on a disk that loses, tears and reorders what was not synced")
 struct PowerCutTests {
-    private struct Wrong: Error, CustomStringConvertible {
-        var description: String
-    }
-
     @Test(
         "is as at its last epoch after a power cut, and as it was after a kill, at any write, again and again",
         .timeLimit(.minutes(5)), arguments: testSeeds(5))
@@ -26,6 +22,24 @@ struct PowerCutTests {
             let next = try StoreWorkload(disk: LossyDisk(disk), boot: 2, seed: seed, left: state)
             try next.run(steps: 25)
             _ = try Self.breakEverywhere(next, on: disk, boot: 2, seed: seed)
+        }
+    }
+
+    @Test(
+        "loses nothing on a disk that is full, fails or is read-only for a while at any moment",
+        .timeLimit(.minutes(2)),
+        arguments: [LossyDisk.Fault.noSpace, .ioError, .readOnly], testSeeds(3))
+    func failingDisk(fault: LossyDisk.Fault, seed: UInt64) throws {
+        let workload = try StoreWorkload(disk: LossyDisk(), boot: 1, seed: seed)
+        try workload.run(steps: 5)
+        #expect(try workload.run(steps: 120, failing: fault) > 5)
+        try workload.run(steps: 10)
+        var disk = SimulatedDisk()
+        for operation in try workload.disk.trace() { try disk.apply(operation) }
+        let allowed = workload.statesAfterPowerCut(at: workload.disk.position)
+        for fate in SimulatedDisk.Fate.allCases {
+            let entropy = SeededEntropy(seed: seed)
+            _ = try Self.reopened(disk.afterPowerCut(fate, entropy), boots: [2, 2, 3], allowed, entropy)
         }
     }
 
@@ -88,7 +102,8 @@ struct PowerCutTests {
                 }
             } catch {
                 let before = trace[...index].suffix(12).map(\.description).joined(separator: "\n")
-                throw Wrong(description: "seed \(seed), operation \(index), \(fate): \(error), after\n\(before)")
+                throw StoreWorkload.Wrong(
+                    description: "seed \(seed), operation \(index), \(fate): \(error), after\n\(before)")
             }
         }
         return left
@@ -104,16 +119,18 @@ struct PowerCutTests {
         let state = try StoreState(try StoreWorkload.open(configuration, boot: boots[0], entropy))
         if let allowed, !allowed.contains(state) {
             let closest = allowed.map { state.differences(from: $0) }.min { $0.count < $1.count }
-            throw Wrong(description: "a state that never was: \(closest ?? "none was allowed")")
+            throw StoreWorkload.Wrong(description: "a state that never was: \(closest ?? "none was allowed")")
         }
         guard entropy.chance(20) else { return state }
         for next in boots.dropFirst() {
             let store = try StoreWorkload.open(configuration, boot: next, entropy)
             // Cached blocks are synced with nothing: their checksums tell.
             let problems = try store.check(repairs: false).filter { $0.kind != .cache }
-            if !problems.isEmpty { throw Wrong(description: "\(problems)") }
+            if !problems.isEmpty { throw StoreWorkload.Wrong(description: "\(problems)") }
             let again = try StoreState(store)
-            if again != state { throw Wrong(description: "opened again: \(again.differences(from: state))") }
+            if again != state {
+                throw StoreWorkload.Wrong(description: "opened again: \(again.differences(from: state))")
+            }
         }
         return state
     }

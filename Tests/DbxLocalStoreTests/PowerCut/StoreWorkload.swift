@@ -6,6 +6,11 @@ import DbxTestKit
 /// Random work on a store that lies on a `LossyDisk`, with epochs as `EpochKeeper` runs them, and what the store has to
 /// know again after a kill or a power cut at any moment of it. One seed makes one run.
 final class StoreWorkload {
+    /// What the store says is not what it has to say.
+    struct Wrong: Error, CustomStringConvertible {
+        var description: String
+    }
+
     /// The store's state once an operation had returned, and how far the disk's trace was then.
     struct Moment {
         var position: Int
@@ -90,6 +95,37 @@ final class StoreWorkload {
         }
     }
 
+    /// Work on a disk that fails again and again for a while, in the middle of anything. After each failure the store is
+    /// opened anew: it must be as it said that it was, and sound. Returns how often something failed.
+    func run(steps: Int, failing fault: LossyDisk.Fault) throws -> Int {
+        var failures = 0
+        for _ in 0..<steps {
+            if entropy.chance(30) { try disk.fail(fault, afterBytes: entropy.number(below: 50_000)) }
+            do {
+                try step()
+            } catch {
+                guard error is StoreError || error is Errno else { throw error }
+                failures += 1
+                try disk.fail(.none)
+                try reopenAfterFailure()
+            }
+        }
+        try disk.fail(.none)
+        return failures
+    }
+
+    private func reopenAfterFailure() throws {
+        // A store that could not undo something says so and answers nothing more.
+        let said = opened.flatMap { try? StoreState($0) }
+        opened = nil
+        opened = try Self.open(configuration, boot: boot, entropy)
+        filledSegments = 0
+        let state = try done(StoreState(store))
+        if let said, said != state { throw Wrong(description: state.differences(from: said)) }
+        let problems = try store.check(repairs: false).filter { $0.kind != .cache }
+        if !problems.isEmpty { throw Wrong(description: "\(problems)") }
+    }
+
     private func fill() throws {
         let segments = try Paths.names(in: configuration.directory + "/segments").filter { $0.hasSuffix(".seg") }
         while filledSegments < segments.count {
@@ -137,7 +173,12 @@ final class StoreWorkload {
         let offset = entropy.chance(50) ? file.size : Int64(entropy.number(below: Int(file.size) + 1))
         let bytes = entropy.bytes(1 + entropy.number(below: entropy.chance(30) ? 12_000 : 900))
         let range = try store.reserveStaging(file.number, offset: offset, length: Int64(bytes.count))
-        try done(store.segments.write(bytes, at: range.location))
+        do {
+            try done(store.segments.write(bytes, at: range.location))
+        } catch {
+            store.abandon(range)
+            throw error
+        }
         guard
             try store.recordWrite(file.number, offset: offset, length: Int64(bytes.count), range: range, now: now)
         else { return store.abandon(range) }
@@ -236,7 +277,12 @@ final class StoreWorkload {
         let ticket = try begin()
         if reusesEarly { store.finishEpoch(ticket) }
         for _ in 0..<entropy.number(below: reusesEarly ? 12 : 4) { try write() }
-        try ticket.sync(store.segments)
+        do {
+            try ticket.sync(store.segments)
+        } catch {
+            store.failEpoch(ticket)
+            throw error
+        }
         epochs[epochs.count - 1].end = disk.position
         if entropy.chance(30) { try write() }
         if !reusesEarly { store.finishEpoch(ticket) }

@@ -59,7 +59,7 @@ package final class LossyDisk {
     }
 
     /// How the disk fails from now on, once `bytes` more have been written.
-    package enum Fault: String {
+    package enum Fault: String, Sendable {
         case none
         case noSpace = "ENOSPC"
         case ioError = "EIO"
