@@ -15,7 +15,8 @@ struct DbxServer: AsyncParsableCommand {
             6 storage full (docs/OPERATIONS.md).
             """,
         subcommands: [
-            Serve.self, User.self, Status.self, Backup.self, Restore.self, ShowFingerprint.self, ShowConfiguration.self,
+            Serve.self, User.self, Status.self, Backup.self, Restore.self, Fsck.self, ShowFingerprint.self,
+            ShowConfiguration.self,
             Version.self,
         ])
 

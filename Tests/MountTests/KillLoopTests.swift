@@ -104,7 +104,11 @@ extension MountTests {
                 }
                 kill(writer.processIdentifier, SIGKILL)
                 writer.waitUntilExit()
-                if killsServer { try server.restart() }
+                if killsServer {
+                    let check = try server.run(["fsck"])
+                    try #require(check.code == 0, "\(comment): \(check.standardOutput)")
+                    try server.restart()
+                }
                 let verdict = try Shell.script("python3 \(place.path)/judge.py '\(client.mountPoint)' '\(log)'")
                 try #require(verdict.hasPrefix("right"), "\(comment): \(verdict)")
             }

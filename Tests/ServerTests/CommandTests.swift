@@ -90,6 +90,8 @@ struct CommandTests {
             "POST", .commits, here, json: API.makingFile("f", of: id, bytes: 50_000, in: grant), expecting: 200)
         let page = try api.call("GET", .changes, here).decode(ChangesPage.self)
 
+        #expect(try api.server.run(["fsck"]).code == 0)
+
         let root = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString).path
         defer { try? FileManager.default.removeItem(atPath: root) }
         let backup = try api.server.run(["backup", root + "/backup", "--include-key"])
@@ -103,5 +105,28 @@ struct CommandTests {
         #expect(try second.call("GET", .block, here.merging(["block": id.hex]) { $1 }, expecting: 200).body == bytes)
         try second.call("GET", .changes, here, query: "cursor=\(TourTests.escaped(page.cursor))", expecting: 410)
         second.server.stop()
+    }
+
+    @Test func `fsck finds a block that is damaged or missing, and rows that contradict others`() throws {
+        let api = try API.loggedIn()
+        let grant = try #require(try api.session().namespaces.first)
+        let (id, bytes) = API.block(bytes: 50_000)
+        try api.upload(bytes, as: id, namespace: grant.id)
+        let here = ["namespace": grant.id.hex]
+        try api.call(
+            "POST", .commits, here, json: API.makingFile("f", of: id, bytes: 50_000, in: grant), expecting: 200)
+        #expect(try api.server.run(["fsck", "--json"]).code == 0)
+        let object = "$(find '\(api.server.dataDirectory)' -name '\(id.hex).*')"
+        try Shell.script("o=\(object); chmod u+w $o; printf x | dd of=$o bs=1 seek=100 conv=notrunc status=none")
+        let damaged = try api.server.run(["fsck"])
+        #expect(damaged.code == 5 && damaged.standardOutput.contains("is damaged"), "\(damaged.standardOutput)")
+        try Shell.script("rm \(object)")
+        #expect(try api.server.run(["fsck"]).standardOutput.contains("is missing"))
+        let database = "$(find '\(api.server.dataDirectory)' -maxdepth 1 -name '*.db' -o -maxdepth 1 -name '*.sqlite')"
+        try Shell.script(
+            "sqlite3 \(database) 'UPDATE namespaces SET used_bytes = used_bytes + 1; DELETE FROM segment_blocks; UPDATE nodes SET links = 9;'"
+        )
+        let text = try api.server.run(["fsck"]).standardOutput
+        #expect(text.contains("another usage") && text.contains("another number of names"), "\(text)")
     }
 }

@@ -166,4 +166,14 @@ package protocol StatusRows {
     /// Blocks whose object is there, in order of id, behind one.
     func blocks(after: BlockID?, limit: Int) throws(StoreError) -> [BlockRecord]
     func usage(of user: UserID) throws(StoreError) -> UsageRecord?
+    /// Whether there is a row for the block, whatever its state.
+    func hasRow(for object: ObjectKey) throws(StoreError) -> Bool
+    /// Counts rows that contradict others: none in a sound store. Takes as long as reading all rows.
+    func contradictions() throws(StoreError) -> [Contradiction]
+}
+
+/// So many of what must not be.
+package struct Contradiction: Hashable, Sendable {
+    package var what: ConsistencyStatements
+    package var count: Int
 }

@@ -56,6 +56,19 @@ extension SQLTransaction {
     func storedBlocks() throws(StoreError) -> BlockTotals { try totals(StatusStatements.storedBlocks) }
     func liveBlocks() throws(StoreError) -> BlockTotals { try totals(StatusStatements.liveBlocks) }
 
+    func hasRow(for object: ObjectKey) throws(StoreError) -> Bool {
+        try block(object.block)?.generation == object.generation
+    }
+
+    func contradictions() throws(StoreError) -> [Contradiction] {
+        var found: [Contradiction] = []
+        for statement in ConsistencyStatements.allCases {
+            let count = try count(statement)
+            if count > 0 { found.append(Contradiction(what: statement, count: count)) }
+        }
+        return found
+    }
+
     func blocks(after: BlockID?, limit: Int) throws(StoreError) -> [BlockRecord] {
         try rows(StatusStatements.blocksAfter, [.bytes(after?.bytes ?? []), SQLValue(limit)], Self.block)
     }
