@@ -36,7 +36,8 @@ import Testing
 
     @Test(.timeLimit(.minutes(1)))
     func `every script stops at its first failure and prints its usage`() throws {
-        let scripts = ["quickstart", "test", "check", "format", "package", "install-service", "torture"].map { "scripts/" + $0 }
+        let names = ["quickstart", "test", "check", "format", "package", "install-service", "torture"]
+        let scripts = names.map { "scripts/" + $0 }
         for script in scripts + [".ci/run"] {
             let text = try #require(Repository.text(script), "\(script) is missing")
             #expect(text.hasPrefix("#!/usr/bin/env bash\n"), "\(script)")
