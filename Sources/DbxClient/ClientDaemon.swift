@@ -192,8 +192,7 @@ package final class ClientDaemon: Sendable {
 
     private func startMount() throws(ClientFailure) {
         do throws(FuseMountError) {
-            let point = try DbxMount.MountPoint(preparing: options.mountPoint)
-            let new = try Mount(fileSystem, at: point, allowOther: options.allowOther) { [ending] in
+            let new = try Mount(fileSystem, at: options.mountPoint, allowOther: options.allowOther) { [ending] in
                 ending.update { $0.isMountGone = true }
             }
             mount.withLock { $0 = new }

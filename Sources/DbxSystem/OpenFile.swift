@@ -50,6 +50,11 @@ package final class OpenFile: Sendable {
         try shimCall { dbxfs_fallocate(descriptor, 0, offset, length) }
     }
 
+    /// The same without changing the file's size (FALLOC_FL_KEEP_SIZE).
+    package func reserve(offset: Int64, length: Int64) throws(Errno) {
+        try shimCall { dbxfs_fallocate(descriptor, 0x01, offset, length) }
+    }
+
     /// Gives the room of a range back to the disk; it then reads as zeros (FALLOC_FL_PUNCH_HOLE | KEEP_SIZE).
     package func punchHole(offset: Int64, length: Int64) throws(Errno) {
         try shimCall { dbxfs_fallocate(descriptor, 0x03, offset, length) }

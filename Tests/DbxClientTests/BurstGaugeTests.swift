@@ -9,7 +9,7 @@ import Testing
         func look(after pause: Duration, changes: Int64) -> Bool {
             now += pause
             change += changes
-            return gauge.isBurst(change: change, now: now)
+            return gauge.isBurst(changes: change, now: now)
         }
         #expect(!look(after: .seconds(1), changes: 50_000), "the first look knows nothing of before")
         for _ in 0..<10 { #expect(!look(after: .milliseconds(100), changes: 3)) }

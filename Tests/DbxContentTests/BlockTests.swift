@@ -1,4 +1,5 @@
 import DbxModel
+import DbxTestKit
 import Testing
 import Zstd
 
@@ -13,7 +14,7 @@ struct BlockTests {
         "come back as they were, compressed or not",
         arguments: [0, 1, 19, 20, 65_527, 65_528, 65_535, 65_536, 65_537, 131_072, 1 << 20, 4 << 20])
     func roundTrip(count: Int) throws {
-        for plain in [SeededGenerator(seed: testSeed).noise(count), prose(count)] {
+        for plain in [SeededEntropy(seed: testSeed).noise(count), prose(count)] {
             let block = try sealer.seal(plain.span)
             #expect(try opener.open(block.stored, block.access) == plain, "seed \(testSeed)")
             #expect(block.plainBytes == count)
@@ -25,12 +26,12 @@ struct BlockTests {
 
     @Test("are raw where compression gains nothing and small where it gains")
     func codecs() throws {
-        let noise = try sealer.seal(SeededGenerator(seed: 3).noise(1 << 20).span)
+        let noise = try sealer.seal(SeededEntropy(seed: 3).noise(1 << 20).span)
         #expect(noise.access.layout.isRaw)
         let text = try sealer.seal(prose(1 << 20).span)
         #expect(!text.access.layout.isRaw)
         #expect(text.stored.count < 600_000)
-        let halfNoise = try sealer.seal((SeededGenerator(seed: 3).noise(1 << 20) + prose(1 << 20)).span)
+        let halfNoise = try sealer.seal((SeededEntropy(seed: 3).noise(1 << 20) + prose(1 << 20)).span)
         #expect(!halfNoise.access.layout.isRaw)
     }
 
@@ -50,8 +51,8 @@ struct BlockTests {
 
     @Test("with a wrong id, key, hash, length or order of frames are not opened")
     func substitution() throws {
-        let block = try sealer.seal(SeededGenerator(seed: 5).noise(3 * 65_536).span)
-        let other = try sealer.seal(SeededGenerator(seed: 6).noise(3 * 65_536).span)
+        let block = try sealer.seal(SeededEntropy(seed: 5).noise(3 * 65_536).span)
+        let other = try sealer.seal(SeededEntropy(seed: 6).noise(3 * 65_536).span)
         let layout = block.access.layout
         #expect(throws: BlockError.wrongID) { try opener.open(other.stored, block.access) }
         #expect(throws: BlockError.notAuthentic(frame: 0)) {
@@ -69,7 +70,7 @@ struct BlockTests {
 
     @Test("that are raw can be read frame by frame")
     func ranges() throws {
-        let random = SeededGenerator(seed: testSeed)
+        let random = SeededEntropy(seed: testSeed)
         let plain = random.noise(300_000)
         let block = try sealer.seal(plain.span)
         let layout = block.access.layout
@@ -96,7 +97,7 @@ struct BlockTests {
 
     @Test("damaged anywhere are refused, even when their id and frames are made to fit")
     func fuzz() throws {
-        let random = SeededGenerator(seed: testSeed)
+        let random = SeededEntropy(seed: testSeed)
         let blocks = try [prose(70_000), random.noise(70_000), []].map { try sealer.seal($0.span) }
         for round in 0..<600 {
             let block = blocks[round % blocks.count]
@@ -113,7 +114,7 @@ struct BlockTests {
 
     @Test("whose maker holds the keys but builds nonsense are refused without a trap")
     func hostilePayloads() throws {
-        let random = SeededGenerator(seed: testSeed)
+        let random = SeededEntropy(seed: testSeed)
         let noise = random.noise(200)
         let bomb = try frame(of: [UInt8](repeating: 0, count: 8 << 20))
         for (plainBytes, payload) in [
@@ -178,7 +179,7 @@ struct BlockTests {
                 #expect(sealed.stored == stored)
             }
         }
-        let manyFrames = try sealer.seal(SeededGenerator(seed: 1).noise(200_000).span)
+        let manyFrames = try sealer.seal(SeededEntropy(seed: 1).noise(200_000).span)
         #expect(manyFrames.id.hex == "79b3fe3b07dc90a631d9cf5d0fdad07f357e3c33d2c19c7eddceaa7703d2b5df")
     }
 
@@ -202,7 +203,7 @@ struct BlockTests {
         return Array(target[..<count])
     }
 
-    private func mutate(_ bytes: [UInt8], _ random: SeededGenerator) -> [UInt8] {
+    private func mutate(_ bytes: [UInt8], _ random: SeededEntropy) -> [UInt8] {
         var bytes = bytes
         switch random.below(4) {
         case 0: bytes[random.below(bytes.count)] ^= UInt8(1 << random.below(8))

@@ -1,12 +1,13 @@
 import DbxContent
 import DbxModel
+import DbxTestKit
 import Testing
 
 @Suite("Content hash", .timeLimit(.minutes(1)))
 struct ContentHashTests {
     @Test("is the hash of the hashes of each 4 MiB", arguments: [0, 1, 4 << 20, 4 << 20 | 1, 9 << 20])
     func definition(count: Int) {
-        let content = SeededGenerator(seed: 1).noise(count)
+        let content = SeededEntropy(seed: 1).noise(count)
         var hashes: [UInt8] = []
         for start in stride(from: 0, to: count, by: 4 << 20) {
             hashes += sha256(content[start..<min(count, start + (4 << 20))])
@@ -20,7 +21,7 @@ struct ContentHashTests {
 
     @Test("does not depend on how content and holes are fed")
     func pieces() {
-        let random = SeededGenerator(seed: testSeed)
+        let random = SeededEntropy(seed: testSeed)
         var content: [UInt8] = []
         var pieceWise = ContentHash()
         while content.count < 12 << 20 {

@@ -1,4 +1,5 @@
 import DbxModel
+import DbxTestKit
 import Testing
 
 @testable import DbxContent
@@ -41,7 +42,7 @@ private struct ModelFile {
 struct ExtentListTests {
     @Test("do to a file what the same edits do to its bytes")
     func model() throws {
-        let random = SeededGenerator(seed: testSeed)
+        let random = SeededEntropy(seed: testSeed)
         for _ in 0..<60 {
             var file = ModelFile(origin: ContentLimits.segmentBytes * 3 - 100, count: 200)
             for _ in 0..<40 {
@@ -53,7 +54,7 @@ struct ExtentListTests {
         }
     }
 
-    private func edit(_ file: inout ModelFile, _ random: SeededGenerator) {
+    private func edit(_ file: inout ModelFile, _ random: SeededEntropy) {
         let range = randomRange(in: file, random)
         switch random.below(5) {
         case 0:
@@ -71,7 +72,7 @@ struct ExtentListTests {
     }
 
     /// One to three extents with gaps, often going on in the block of the one before.
-    private func write(_ range: Range<Int>, to file: inout ModelFile, _ random: SeededGenerator) {
+    private func write(_ range: Range<Int>, to file: inout ModelFile, _ random: SeededEntropy) {
         var extents: [Extent] = []
         var content = [UInt64?](repeating: nil, count: range.count)
         var position = 0
@@ -106,7 +107,7 @@ struct ExtentListTests {
         #expect(file.list.segment(2) + file.list.segment(3) == extents)
     }
 
-    private func checkQueries(_ file: ModelFile, _ random: SeededGenerator) {
+    private func checkQueries(_ file: ModelFile, _ random: SeededEntropy) {
         let range = randomRange(in: file, random)
         var covered = [Bool](repeating: false, count: file.bytes.count)
         for hole in file.list.holes(in: file.shifted(range)) {
@@ -118,7 +119,7 @@ struct ExtentListTests {
         #expect(Array(part.described[range]) == Array(file.bytes[range]), "seed \(testSeed)")
     }
 
-    private func randomRange(in file: ModelFile, _ random: SeededGenerator) -> Range<Int> {
+    private func randomRange(in file: ModelFile, _ random: SeededEntropy) -> Range<Int> {
         let start = random.below(file.bytes.count)
         return start..<start + random.below(file.bytes.count - start + 1)
     }
@@ -171,7 +172,7 @@ struct ExtentValidationTests {
 
     @Test("in a stored row: whatever decodes is valid and encodes to the same bytes")
     func codecFuzz() {
-        let random = SeededGenerator(seed: testSeed)
+        let random = SeededEntropy(seed: testSeed)
         let index: Int64 = 5
         let start = index * Self.border
         let row = SegmentCodec.encode(

@@ -1,4 +1,5 @@
 import DbxModel
+import DbxTestKit
 import Testing
 
 @testable import DbxContent
@@ -7,7 +8,7 @@ import Testing
 struct FastCDCTests {
     @Test("cuts a known stream at the places where it will be cut for ever")
     func knownCuts() {
-        let stream = SeededGenerator(seed: 1).noise(16 << 20)
+        let stream = SeededEntropy(seed: 1).noise(16 << 20)
         #expect(
             cuts(of: stream) == [
                 1_579_237, 2_030_518, 1_361_927, 1_187_524, 1_596_268, 1_204_354, 1_649_248, 1_092_365, 1_615_076,
@@ -19,7 +20,7 @@ struct FastCDCTests {
 
     @Test("cuts alike however the stream is pushed")
     func pushSizes() {
-        let random = SeededGenerator(seed: testSeed)
+        let random = SeededEntropy(seed: testSeed)
         let stream = random.noise(8 << 20)
         let whole = cuts(of: stream)
         for _ in 0..<4 {
@@ -43,7 +44,7 @@ struct FastCDCTests {
 
     @Test("keeps every chunk but the last within the bounds and loses nothing")
     func bounds() {
-        let random = SeededGenerator(seed: testSeed)
+        let random = SeededEntropy(seed: testSeed)
         let streams = [
             random.noise(12 << 20), prose(5 << 20), [UInt8](repeating: 0, count: 9 << 20), random.noise(100), [],
         ]
@@ -57,7 +58,7 @@ struct FastCDCTests {
 
     @Test("finds its old cuts again after an inserted byte")
     func locality() {
-        let random = SeededGenerator(seed: testSeed)
+        let random = SeededEntropy(seed: testSeed)
         let stream = random.noise(16 << 20)
         let place = random.below(stream.count)
         let changed = stream[..<place] + [7] + stream[place...]

@@ -1,11 +1,12 @@
 import DbxContent
 import DbxModel
+import DbxTestKit
 import DbxWire
 import Testing
 
 @Suite("Keyrings")
 struct KeyringTests {
-    private let random = SeededGenerator(seed: 11)
+    private let random = SeededEntropy(seed: 11)
     private let wrapKeys = (1...2).map {
         WrapKey(id: KeyID(high: 0, low: $0), key: Base64([UInt8](repeating: UInt8($0), count: 32)))
     }
@@ -91,6 +92,6 @@ struct KeyringTests {
         let wrap = BlockWrap(
             sealed: Base64([UInt8](hex: BlockVector.wrap)!), key: wrapKeys[1].id, plainBytes: 14, storedBytes: 38)
         #expect(try ring.open(wrap, of: BlockID(hex: vector.id)!) == block.access)
-        #expect(try ring.wrap(block.access, entropy: SeededGenerator(seed: 1)) == wrap)
+        #expect(try ring.wrap(block.access, entropy: SeededEntropy(seed: 1)) == wrap)
     }
 }

@@ -1,4 +1,5 @@
 import DbxModel
+import DbxTestKit
 import Testing
 
 @testable import DbxContent
@@ -33,7 +34,7 @@ struct UploadPlanTests {
 
     @Test("carry every byte of the runs exactly once, with 8 MiB at most in memory")
     func carriage() throws {
-        let random = SeededGenerator(seed: testSeed)
+        let random = SeededEntropy(seed: testSeed)
         for isNewStream in [true, false] {
             let file = random.noise(24 << 20)
             var runs: [Range<Int64>] = []

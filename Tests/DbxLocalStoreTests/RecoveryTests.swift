@@ -196,17 +196,44 @@ struct RecoveryTests {
         #expect(try fixture.read(file) == Array("new!".utf8))
     }
 
-    @Test("gives back what a failed write held")
-    func failedWrite() throws {
+    @Test("gives back what failed writes held")
+    func failedWrites() throws {
         let fixture = try StoreFixture()
-        let file = try fixture.file("f")
-        let range = try fixture.store.reserveStaging(file, offset: 0, length: 4_096)
-        try fixture.store.unlink(.root, Name("f")!, now: fixture.now)
-        try fixture.store.removeOrphan(file)
-        #expect(throws: StoreError.notFound) {
-            _ = try fixture.store.recordWrite(file, offset: 0, length: 4_096, range: range, now: fixture.now)
+        // Sixty times 4 MiB, of which a segment holds sixteen.
+        for round in 0..<60 {
+            let file = try fixture.file("f")
+            let range = try fixture.store.reserveStaging(file, offset: 0, length: 4 << 20)
+            try fixture.store.unlink(.root, Name("f")!, now: fixture.now)
+            try fixture.store.removeOrphan(file)
+            #expect(throws: StoreError.notFound) {
+                _ = try fixture.store.recordWrite(file, offset: 0, length: 4 << 20, range: range, now: fixture.now)
+            }
+            fixture.store.abandon(range)
+            if round % 10 == 9 { try fixture.epoch() }
         }
-        fixture.store.abandon(range)
-        #expect(fixture.store.stagingBytes == 0)
+        let segments = try FileManager.default.contentsOfDirectory(atPath: fixture.path + "/segments")
+        #expect(segments.count { $0.hasSuffix(".seg") } <= 2)
+    }
+
+    @Test("goes on after any number of failed operations between two epochs")
+    func manyFailures() throws {
+        let fixture = try StoreFixture()
+        let kept = try fixture.file("kept")
+        for _ in 0..<9_000 {
+            #expect(throws: StoreError.self) {
+                try fixture.store.transaction {
+                    _ = try fixture.file("never")
+                    try fixture.store.setMeta("a", [1])
+                    try fixture.store.stagePage([1])
+                    try fixture.store.clearStaged()
+                    try fixture.store.setAccessTime(kept, fixture.now)
+                    throw Refused()
+                }
+            }
+        }
+        _ = try fixture.file("after")
+        try fixture.reopen()
+        let names = try fixture.store.list(.root, after: 0, limit: .max).map(\.name.display)
+        #expect(names == ["kept", "after"])
     }
 }

@@ -9,22 +9,22 @@ package struct BurstGauge {
     /// How long to wait before looking again.
     package static let pause: Duration = .milliseconds(300)
 
-    private var lastChange: Int64?
+    private var lastChanges: Int64?
     private var lastLook: Duration = .zero
     private var waitsSince: Duration?
 
     package init() {}
 
-    /// `change`: the store's change counter.
-    package mutating func isBurst(change: Int64, now: Duration) -> Bool {
+    /// `changes`: how many programs have made so far. What sync itself changes in the store is none.
+    package mutating func isBurst(changes: Int64, now: Duration) -> Bool {
         defer {
-            lastChange = change
+            lastChanges = changes
             lastLook = now
         }
-        guard let lastChange, now > lastLook else { return false }
-        let changes = change - lastChange
+        guard let lastChanges, now > lastLook else { return false }
+        let new = changes - lastChanges
         let seconds = (now - lastLook) / .seconds(1)
-        guard changes >= Self.fewest, Double(changes) / seconds >= Self.changesPerSecond else {
+        guard new >= Self.fewest, Double(new) / seconds >= Self.changesPerSecond else {
             waitsSince = nil
             return false
         }

@@ -63,6 +63,8 @@ package final class Engine: Sendable, FileSystemEvents {
     let signals = Monitor(EngineSignals())
     /// Set while `hasLocalChange` is: spares FUSE's threads the monitor.
     let isChangeNoted = Atomic(false)
+    /// How many changes programs have made.
+    let localChanges = Atomic<Int64>(0)
     /// How many wait in `sync`.
     let urgency = Atomic(0)
     /// Ends the loop's request under way; renewed with every connection.
@@ -133,6 +135,7 @@ package final class Engine: Sendable, FileSystemEvents {
     // MARK: Hooks
 
     package func localChange() {
+        localChanges.add(1, ordering: .relaxed)
         guard !isChangeNoted.exchange(true, ordering: .relaxed) else { return }
         signals.update { $0.hasLocalChange = true }
     }

@@ -5,6 +5,7 @@ import DbxModel
 import DbxSync
 import DbxTransfer
 import DbxWire
+import Synchronization
 
 extension SyncLoop {
     /// Plans, starts uploads, sends one commit. Whether there may be more to commit right away.
@@ -32,8 +33,8 @@ extension SyncLoop {
     }
 
     private func waitsForBurst() -> Bool {
-        let change = parts.shared.withStore { $0.changeCounter }
-        guard burst.isBurst(change: change, now: now), !isUrgent else { return false }
+        let changes = engine.localChanges.load(ordering: .relaxed)
+        guard burst.isBurst(changes: changes, now: now), !isUrgent else { return false }
         pacing.postpone(until: now + BurstGauge.pause)
         return true
     }

@@ -19,7 +19,7 @@ final class SyncLoop {
     let tree: any SyncedTree
     /// Nil for a loop that only pulls.
     let uploads: UploadScheduler?
-    private let engine: Engine
+    let engine: Engine
 
     /// The head up to which rows are known here, by pulls and by commits of our own.
     var knownHead = Seq.zero

@@ -5,8 +5,19 @@ import FuseLowLevel
 /// The directory a profile is mounted on: checks before, detaching after. Never looks into a mounted directory, whose
 /// daemon may be gone or busy.
 package enum MountPoint {
-    /// The absolute path without symbolic links in its parents.
+    /// The absolute path without symbolic links.
     package static func resolve(_ path: String) -> String {
+        var path = withoutLinksInParents(path)
+        // As many as path_resolution(7) allows.
+        for _ in 0..<40 {
+            guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: path) else { break }
+            path = withoutLinksInParents(
+                target.hasPrefix("/") ? target : (path as NSString).deletingLastPathComponent + "/" + target)
+        }
+        return path
+    }
+
+    private static func withoutLinksInParents(_ path: String) -> String {
         let absolute =
             path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
         let url = URL(fileURLWithPath: absolute).standardizedFileURL
@@ -94,45 +105,5 @@ package enum MountPoint {
     private static func hasDaemon(_ path: String) -> Bool {
         guard let directories = try? BaseDirectories() else { return false }
         return Profile.all(in: directories).contains { ProfileLock.holder(of: $0)?.mountPoint == path }
-    }
-}
-
-/// The mounts of this process's namespace, from `/proc/self/mountinfo` (proc_pid_mountinfo(5)). Values.
-package struct MountTable: Sendable {
-    package struct Entry: Hashable, Sendable {
-        package var mountPoint: String
-        package var type: String
-    }
-
-    package static func current() -> [Entry] {
-        guard let data = FileManager.default.contents(atPath: "/proc/self/mountinfo") else { return [] }
-        return parse(String(decoding: data, as: UTF8.self))
-    }
-
-    static func parse(_ text: String) -> [Entry] {
-        text.split(separator: "\n").compactMap { line in
-            let fields = line.split(separator: " ")
-            guard let separator = fields.firstIndex(of: "-"), fields.count > separator + 1, separator > 4 else {
-                return nil
-            }
-            return Entry(mountPoint: unescape(fields[4]), type: String(fields[separator + 1]))
-        }
-    }
-
-    /// Space, tab, newline and backslash come as three octal digits.
-    private static func unescape(_ field: Substring) -> String {
-        var bytes: [UInt8] = []
-        var rest = Array(field.utf8)[...]
-        while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "\\"), rest.count >= 3,
-                let code = UInt8(String(decoding: rest.prefix(3), as: UTF8.self), radix: 8)
-            {
-                bytes.append(code)
-                rest = rest.dropFirst(3)
-            } else {
-                bytes.append(byte)
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -2,7 +2,7 @@
 package struct MountOptions: Hashable, Sendable {
     package var profile: Profile
     package var settings: ProfileSettings
-    /// Absolute and resolved; checked by `MountPoint.check`.
+    /// Absolute and resolved; checked by `MountPoint.prepare`.
     package var mountPoint: String
     /// Other users may enter the mount; `/etc/fuse.conf` must allow it.
     package var allowOther: Bool

@@ -26,6 +26,8 @@ final class RedoLog {
     }
 
     private static let headerBytes = 24
+    /// How far ahead of the records the file has room on the disk, so that a full disk is met before an operation begins.
+    private static let roomBytes: Int64 = 1 << 20
 
     let file: OpenFile
     private var generation: UInt64
@@ -33,6 +35,7 @@ final class RedoLog {
     private var naming: UInt64 = 1
     private var nextNumber: UInt16 = 0
     private var record: [UInt8] = []
+    private var allocated: Int64 = 0
     /// Where the next record goes: the bytes that the log holds.
     private(set) var position: Int64 = 0
     /// Whether the record under way holds anything.
@@ -47,6 +50,19 @@ final class RedoLog {
 
     /// Forgets all records in the file: they are not what happened.
     func clear() throws(Errno) { try file.setSize(0) }
+
+    /// Makes sure that a record of usual size can be written: to undo an operation that could not be, all records are run
+    /// again.
+    func makeRoom() throws(Errno) {
+        guard position + Self.roomBytes / 2 > allocated else { return }
+        do {
+            try file.reserve(offset: position, length: Self.roomBytes)
+        } catch {
+            // A file system that cannot reserve room says so at the write.
+            guard error == .notSupported else { throw error }
+        }
+        allocated = position + Self.roomBytes
+    }
 
     // MARK: Writing
 
@@ -82,7 +98,7 @@ final class RedoLog {
         forgetRecord()
     }
 
-    /// The record under way did not happen. Texts that it named are named again.
+    /// The record under way did not happen. Texts that it named are named again, from the first number on.
     func abandon() {
         forgetRecord()
         renumber()
@@ -93,7 +109,6 @@ final class RedoLog {
         forgetRecord()
         generation &+= 1
         position = 0
-        nextNumber = 0
         renumber()
     }
 
@@ -102,7 +117,10 @@ final class RedoLog {
         isStarted = false
     }
 
-    private func renumber() { naming &+= 1 }
+    private func renumber() {
+        naming &+= 1
+        nextNumber = 0
+    }
 
     private func append(_ value: SQLValue) {
         switch value {

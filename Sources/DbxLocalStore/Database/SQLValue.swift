@@ -17,8 +17,3 @@ extension String {
 extension [UInt8] {
     var sqlValue: SQLValue { .bytes(self) }
 }
-
-extension Optional {
-    /// NULL where there is nothing.
-    func sqlValue(_ value: (Wrapped) -> SQLValue) -> SQLValue { map(value) ?? .null }
-}

@@ -66,6 +66,13 @@ final class StoreDatabase {
     /// Runs a statement that changes something, as part of the operation under way.
     func run(_ text: String, _ values: [SQLValue]) throws(StoreError) {
         if let broken { throw broken }
+        if !log.isStarted {
+            do {
+                try log.makeRoom()
+            } catch {
+                throw error == .noSpace ? .noSpace : .io(error)
+            }
+        }
         if !connection.isInTransaction { try connection.run("BEGIN IMMEDIATE") }
         let statement = try connection.statement(text)
         log.add(text, statement.logMark, values)

@@ -7,20 +7,18 @@ package import FuseLowLevel
 ///
 /// Sendable; FUSE's threads belong to the session, which guards itself.
 package final class Mount: Sendable {
-    package let mountPoint: MountPoint
     private let fileSystem: FileSystem
     private let session: FuseSession
     private let notices: KernelNotices
 
-    /// Mounts and begins to serve. `ended` is called once when the mount is gone, whoever took it away, on a thread of
+    /// Mounts on a directory, which nobody checks here, and begins to serve. `ended` is called once when the mount is gone, whoever took it away, on a thread of
     /// the session: it only notes it.
     package init(
-        _ fileSystem: FileSystem, at mountPoint: MountPoint, allowOther: Bool = false,
+        _ fileSystem: FileSystem, at mountPoint: String, allowOther: Bool = false,
         ended: @escaping @Sendable () -> Void = {}
     ) throws(FuseMountError) {
         var options = FuseMountOptions()
         options.allowOther = allowOther
-        self.mountPoint = mountPoint
         self.fileSystem = fileSystem
         let operations = MountOperations(fileSystem) {
             fileSystem.setNotifier(nil)
@@ -30,7 +28,7 @@ package final class Mount: Sendable {
         let notices = KernelNotices()
         fileSystem.setNotifier(notices)
         do {
-            session = try FuseSession.mount(operations, at: mountPoint.path, options: options)
+            session = try FuseSession.mount(operations, at: mountPoint, options: options)
         } catch {
             fileSystem.setNotifier(nil)
             throw error

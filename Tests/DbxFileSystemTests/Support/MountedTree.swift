@@ -25,7 +25,7 @@ final class MountedTree {
         self.fixture = fixture
         path = NSTemporaryDirectory() + "/dbxfs-mount-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        mount = try Mount(fixture.fileSystem, at: MountPoint(preparing: path), allowOther: allowOther)
+        mount = try Mount(fixture.fileSystem, at: path, allowOther: allowOther)
     }
 
     func end() {

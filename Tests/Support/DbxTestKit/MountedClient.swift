@@ -9,6 +9,8 @@ package final class MountedClient {
     package let name: String
     /// Holds the XDG homes and the mount point.
     package let home: String
+    /// Goes with this object, after its mount.
+    private let directory = TemporaryDirectory()
     package let mountPoint: String
     package let user: String
     package let server: ServerProcess
@@ -40,9 +42,7 @@ package final class MountedClient {
     package init(
         server: ServerProcess, user: String = "ann", name: String, prefix: [String] = [], binary: String? = nil
     ) throws {
-        var template = Array("/tmp/dbxfs-mount-test.XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw Shell.Failure(description: "mkdtemp failed: errno \(errno)") }
-        home = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        home = directory.path
         mountPoint = home + "/Dropbox"
         self.server = server
         self.user = user
@@ -58,7 +58,6 @@ package final class MountedClient {
     deinit {
         _ = try? Shell.run(["fusermount3", "-u", "-z", mountPoint])
         if let pid = daemonPID { Glibc.kill(pid, SIGKILL) }
-        try? FileManager.default.removeItem(atPath: home)
     }
 
     package var environment: [String: String] {

@@ -23,7 +23,8 @@ package final class ServerProcess {
     package private(set) var greeting = ""
     private let arguments: [String]
     private let environment: [String: String]
-    private let ownsData: Bool
+    /// Of the data, where it goes with the server.
+    private let directory: TemporaryDirectory?
     private var process: Process?
     private var standardOutput: Pipe?
 
@@ -47,24 +48,15 @@ package final class ServerProcess {
     }
 
     private init(dataDirectory: String?, arguments: [String], environment: [String: String]) throws {
-        ownsData = dataDirectory == nil
+        directory = dataDirectory == nil ? TemporaryDirectory() : nil
         self.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         self.arguments = arguments
-        if let dataDirectory {
-            self.dataDirectory = dataDirectory
-        } else {
-            var template = Array("/tmp/dbxfs-server-test.XXXXXX".utf8CString)
-            guard mkdtemp(&template) != nil else { throw Failure(description: "mkdtemp failed: errno \(errno)") }
-            self.dataDirectory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        }
+        self.dataDirectory = dataDirectory ?? directory?.path ?? ""
     }
 
     deinit {
         kill()
-        if ownsData {
-            try? FileManager.default.removeItem(atPath: dataDirectory)
-            try? FileManager.default.removeItem(atPath: logPath)
-        }
+        if directory != nil { try? FileManager.default.removeItem(atPath: logPath) }
     }
 
     private func launch(listen: String) throws {

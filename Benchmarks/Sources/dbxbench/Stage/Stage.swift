@@ -7,6 +7,8 @@ struct Subject {
 }
 
 /// Everything that is compared, set up in a fresh directory that goes away with it.
+///
+/// Sendable because the one other thread that touches it, that of an interrupt, only tears it down before the program ends.
 final class Stage: @unchecked Sendable {
     let subjects: [Subject]
     let root: String
