@@ -77,9 +77,9 @@ let package = Package(
         // The client, from the network and the disk up to the mount.
         module("CurlHTTP", ["CCurl", "DbxModel"]),
         module("FuseLowLevel", ["CFuse3", "DbxModel"]),
-        module("DbxClientAPI", ["DbxModel", "DbxWire", "CurlHTTP"]),
+        module("DbxClientAPI", ["DbxModel", "DbxWire", "CurlHTTP", "Zstd"]),
         module("DbxLocalStore", ["CSQLiteShims", "DbxModel", "DbxSystem", grdb, grdbSQLite]),
-        module("DbxSync", ["DbxModel", "DbxWire", "DbxLocalStore"]),
+        module("DbxSync", ["DbxModel", "DbxWire", "DbxContent", "DbxLocalStore"]),
         module(
             "DbxTransfer",
             ["DbxModel", "DbxWire", "DbxContent", "DbxClientAPI", "CurlHTTP", "DbxLocalStore", "DbxSystem"]),
@@ -97,11 +97,11 @@ let package = Package(
         module("DbxServerStores", ["DbxModel", "DbxSystem", grdb, grdbSQLite, crypto]),
         module(
             "DbxServerCore",
-            ["DbxModel", "DbxWire", "DbxSystem", "DbxServerStores", crypto, cryptoExtras]),
+            ["DbxModel", "DbxWire", "DbxContent", "DbxSystem", "DbxServerStores", crypto, cryptoExtras]),
         module(
             "DbxServerHTTP",
             [
-                "DbxModel", "DbxWire", "DbxSystem", "DbxServerCore", logging, crypto,
+                "DbxModel", "DbxWire", "DbxSystem", "DbxServerCore", "Zstd", logging, crypto,
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -147,7 +147,7 @@ let package = Package(
         tests(
             "ServerCoreTests",
             ["DbxServerCore", "DbxServerStores", "DbxContent", "DbxModel", "DbxWire", "DbxSystem", crypto]),
-        tests("ServerTests", ["DbxModel", "DbxWire", crypto]),
+        tests("ServerTests", ["DbxModel", "DbxWire", "Zstd", crypto]),
         tests("MountTests", ["DbxModel", "DbxWire"]),
         tests("ConformanceTests", ["CTestShims"]),
         tests("TidyTests", []),

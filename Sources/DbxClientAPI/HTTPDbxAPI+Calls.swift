@@ -48,7 +48,7 @@ extension HTTPDbxAPI: DbxAPI {
         let query = cursor.map { [("cursor", $0)] } ?? []
         let url = url(.changes, ["namespace": namespace.hex], query: query + [("limit", String(limit))])
         let response = try send(
-            Call(method: .get, url: url, limitBytes: Self.maximumPageBytes), cancel: cancel)
+            Call(method: .get, url: url, limitBytes: Self.maximumPageBytes, isCompressed: true), cancel: cancel)
         return ReceivedPage(page: try decode(ChangesPage.self, from: response), body: response.body)
     }
 
@@ -57,6 +57,7 @@ extension HTTPDbxAPI: DbxAPI {
     ) throws(APIError) -> CommitResult {
         var call = Call(method: .post, url: url(.commits, ["namespace": namespace.hex]), body: body)
         call.contentType = "application/json"
+        call.isCompressed = true
         // A commit of thousands of rows may take the server a while.
         call.limits = HTTPLimits(silence: .seconds(60))
         return try decode(CommitResult.self, from: send(call, cancel: cancel))
@@ -67,7 +68,7 @@ extension HTTPDbxAPI: DbxAPI {
     ) throws(APIError) -> ListingPage {
         let query = (after.map { [("after", $0)] } ?? []) + [("limit", String(limit))]
         let url = url(.listing, ["namespace": namespace.hex, "node": directory.hex], query: query)
-        let call = Call(method: .get, url: url, limitBytes: Self.maximumPageBytes)
+        let call = Call(method: .get, url: url, limitBytes: Self.maximumPageBytes, isCompressed: true)
         return try decode(ListingPage.self, from: send(call, cancel: cancel))
     }
 
@@ -78,6 +79,7 @@ extension HTTPDbxAPI: DbxAPI {
     ) throws(APIError) -> [UploadGrant] {
         var call = try post(.uploads, ["namespace": namespace.hex], body: UploadRequest(blocks: blocks))
         call.limitBytes = 16 << 20
+        call.isCompressed = true
         let grants = try decode(UploadResponse.self, from: send(call, cancel: cancel)).grants
         guard grants.map(\.id) == blocks.map(\.id) else {
             throw APIError(.garbage("the server grants other uploads than were asked for"))

@@ -1,6 +1,7 @@
 package import CurlHTTP
 package import DbxModel
 import DbxWire
+import Zstd
 
 /// `DbxAPI` over HTTP. Sendable: its pools are, and nothing else changes.
 package final class HTTPDbxAPI: Sendable {
@@ -11,6 +12,7 @@ package final class HTTPDbxAPI: Sendable {
     private let pool: ConnectionPool
     /// For signed URLs elsewhere (an object store): there the pinned certificate says nothing.
     private let foreignPool: ConnectionPool
+    private let coding = ZstdCoding()
 
     /// How long the server may owe an answer before the observer hears of it.
     private static let silenceNotice: Duration = .seconds(2)
@@ -39,6 +41,8 @@ package final class HTTPDbxAPI: Sendable {
         var accept = "application/json"
         var limits = HTTPLimits()
         var limitBytes = 1 << 20
+        /// Whether a body is sent compressed, and an answer may come so; never where secrets are in it.
+        var isCompressed = false
         /// Set for what is sent to another origin with its own authority.
         var isForeign = false
         /// Signed URLs carry their own leave.
@@ -53,7 +57,7 @@ package final class HTTPDbxAPI: Sendable {
     func send(_ call: Call, into receiver: HTTPReceiver? = nil, cancel: CancelToken?) throws(APIError) -> HTTPResponse {
         observer?.requestWillBeSent()
         do throws(APIError) {
-            let response = try exchange(call, receiver, cancel)
+            let response = try decoded(try exchange(call, receiver, cancel), limitBytes: call.limitBytes)
             if response.status >= 300 { throw Self.error(of: response) }
             guard response.body.isEmpty || response.head.mediaType == call.accept else {
                 throw APIError(.garbage("“\(call.url)” answered with \(response.head.mediaType ?? "no media type")"))
@@ -74,8 +78,16 @@ package final class HTTPDbxAPI: Sendable {
         headers.append(("Accept", call.accept))
         if let contentType = call.contentType { headers.append(("Content-Type", contentType)) }
         if call.sendsToken, let token { headers.append(("Authorization", "Bearer " + token)) }
+        var body = call.body
+        if call.isCompressed {
+            headers.append(("Accept-Encoding", ZstdCoding.name))
+            if let encoded = coding.encode(body) {
+                body = encoded
+                headers.append(("Content-Encoding", ZstdCoding.name))
+            }
+        }
         let request = HTTPRequest(
-            call.method, call.url, headers: headers, body: call.body, limits: call.limits, isBulk: call.isBulk)
+            call.method, call.url, headers: headers, body: body, limits: call.limits, isBulk: call.isBulk)
         let notice = observer.flatMap { observer in
             call.mayBeSilent || call.isForeign
                 ? nil
@@ -88,6 +100,17 @@ package final class HTTPDbxAPI: Sendable {
             }
         } catch {
             throw APIError(.transport(error))
+        }
+    }
+
+    private func decoded(_ response: HTTPResponse, limitBytes: Int) throws(APIError) -> HTTPResponse {
+        guard let name = response.head.headers["content-encoding"] else { return response }
+        guard name == ZstdCoding.name else { throw APIError(.garbage("the server answered in the coding \(name)")) }
+        do throws(ZstdError) {
+            return HTTPResponse(
+                head: response.head, body: try coding.decode(response.body, limitBytes: limitBytes))
+        } catch {
+            throw APIError(.garbage("the server's answer cannot be decompressed: \(error)"))
         }
     }
 

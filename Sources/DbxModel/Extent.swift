@@ -21,6 +21,8 @@ package struct Extent: Hashable, Sendable, Codable {
 package enum ContentLimits {
     /// One segment row describes this many bytes of a file; no extent crosses its border.
     package static let segmentBytes: Int64 = 64 << 20
+    /// The server refuses rows of more.
+    package static let maximumSegmentExtents = 16_384
     package static let maximumBlockBytes: Int64 = 4 << 20
     package static let maximumFileBytes: Int64 = .max - segmentBytes
     /// A block whose stored form is no longer than this travels inside the commit that brings it.

@@ -78,14 +78,40 @@ package struct ContentChange: Hashable, Sendable, Codable {
     }
 }
 
-/// The whole new state of one segment row; no extents makes it a hole.
+/// The new state of one segment row: `extents` are all of it (none make it a hole), or, where `base` is given, they are
+/// laid over the row as it stands.
 package struct SegmentChange: Hashable, Sendable, Codable {
     package var index: Int64
     package var extents: [Extent]
+    package var base: SegmentBase?
 
-    package init(index: Int64, extents: [Extent]) {
+    package init(index: Int64, extents: [Extent], base: SegmentBase? = nil) {
         self.index = index
         self.extents = extents
+        self.base = base
+    }
+}
+
+/// The row that a change of a segment is laid over.
+package struct SegmentBase: Hashable, Sendable, Codable {
+    /// The first 8 bytes of the SHA-256 of its stored form: what is laid over another row would be no file's content.
+    package var digest: Base64
+    /// What of it becomes holes.
+    package var holes: [FileRange]
+
+    package init(digest: Base64, holes: [FileRange]) {
+        self.digest = digest
+        self.holes = holes
+    }
+}
+
+package struct FileRange: Hashable, Sendable, Codable {
+    package var offset: Int64
+    package var length: Int64
+
+    package init(offset: Int64, length: Int64) {
+        self.offset = offset
+        self.length = length
     }
 }
 

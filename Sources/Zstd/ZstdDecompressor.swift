@@ -36,4 +36,43 @@ import CZstd
         return unsafe ZSTD_decompressDCtx(
             context, target.baseAddress, target.count, source.baseAddress, source.count)
     }
+
+    /// Decodes one frame, whether or not it states its length, of a window of 8 MiB at most. More than `limitBytes` is an
+    /// error, as is a frame that does not end or has something behind it.
+    package func decompressStream(_ source: Span<UInt8>, limitBytes: Int) throws(ZstdError) -> [UInt8] {
+        let (status, plain) = unsafe source.withUnsafeBytes { source in
+            unsafe decodeStream(source, limitBytes: limitBytes)
+        }
+        guard ZSTD_isError(status) == 0 else { throw ZstdError(code: status) }
+        guard status == 0 else { throw ZstdError("the frame does not end, or holds more than \(limitBytes) bytes") }
+        return plain
+    }
+
+    private static let maximumWindowLog: Int32 = 23
+
+    /// 0 when the frame filled `source` exactly, an error code of zstd, or another number.
+    private func decodeStream(_ source: UnsafeRawBufferPointer, limitBytes: Int) -> (status: Int, plain: [UInt8]) {
+        unsafe ZSTD_DCtx_reset(context, ZSTD_reset_session_and_parameters)
+        unsafe ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, Self.maximumWindowLog)
+        var plain = [UInt8](repeating: 0, count: min(limitBytes, max(4 * source.count, 1 << 12)))
+        var input = unsafe ZSTD_inBuffer(src: source.baseAddress, size: source.count, pos: 0)
+        var written = 0
+        while true {
+            // zstd writes between `pos` and `size` of what it is given here.
+            let status = unsafe plain.withUnsafeMutableBytes { target in
+                var output = unsafe ZSTD_outBuffer(dst: target.baseAddress, size: target.count, pos: written)
+                let status = unsafe ZSTD_decompressStream(context, &output, &input)
+                written = unsafe output.pos
+                return status
+            }
+            let isInputUsed = unsafe input.pos == source.count
+            if ZSTD_isError(status) != 0 || status == 0 {
+                plain.removeSubrange(written...)
+                return (status == 0 && !isInputUsed ? -1 : status, plain)
+            }
+            guard written == plain.count else { return (status, []) }
+            guard plain.count < limitBytes else { return (status, []) }
+            plain += [UInt8](repeating: 0, count: min(plain.count, limitBytes - plain.count))
+        }
+    }
 }

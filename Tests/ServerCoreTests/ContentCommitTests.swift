@@ -1,3 +1,4 @@
+import DbxContent
 import DbxModel
 import DbxServerCore
 import DbxTestKit
@@ -49,6 +50,39 @@ struct ContentCommitTests {
             device.caller, namespace: device.namespace, node: node.id, before: nil, limit: 1)
         #expect(revisions.revisions.map(\.seq) == [edited.seq])
         #expect(revisions.next == edited.seq)
+    }
+
+    @Test("an edit is laid over the row that stands, and over no other")
+    func edits() throws {
+        let block = device.block()
+        try device.upload(block)
+        var node = device.node(.file)
+        let size: Int64 = 40 * 8_192
+        let old = device.segment(0, (0..<40).map { ($0 * 8_192, 4_096, block, 0) }).extents
+        node.content = device.content(size: size, [SegmentChange(index: 0, extents: old)])
+        let made = try device.commit(
+            [node], [device.entry(device.root, "f", node.id)], blocks: [device.wrap(block, plainBytes: 4_096)])
+
+        var new = old
+        new[7] = Extent(offset: 7 * 8_192, length: 1_000, block: block.id, blockOffset: 96)
+        new.removeLast()
+        let edit = SegmentChange(index: 0, from: old, to: new)
+        #expect(edit.base?.holes.count == 2 && edit.extents.count == 1)
+        let edited = try device.commit([change(node.id, device.content(base: made.seq, size: size, [edit]))])
+        #expect(edited.quota.usedBytes == 38 * 4_096 + 1_000)
+        #expect(try Replica(device.pages()).segments[node.id]?[0]?.extents == new)
+
+        let again = try device.refusal([change(node.id, device.content(base: edited.seq, size: size, [edit]))])
+        #expect(again?.kind == .badRequest)
+        let short = SegmentChange(index: 0, from: new, to: Array(new.dropFirst()))
+        let beyond = try device.refusal([change(node.id, device.content(base: edited.seq, size: 8_192, [short]))])
+        #expect(beyond?.kind == .badRequest, "what the edit leaves must end with the file")
+        for hole in [FileRange(offset: -1, length: 5), FileRange(offset: 0, length: Self.segment + 1)] {
+            var bad = short
+            bad.base?.holes = [hole]
+            let refused = try device.refusal([change(node.id, device.content(base: edited.seq, size: size, [bad]))])
+            #expect(refused?.kind == .badRequest)
+        }
     }
 
     @Test("a shorter file loses the rows past its end")

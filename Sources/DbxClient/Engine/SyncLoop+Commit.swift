@@ -64,6 +64,7 @@ extension SyncLoop {
         rowsSincePull += request.nodes.count + request.entries.count
         rowLimit = min(Self.maximumRows, rowLimit * 4)
         conflictsInRow = 0
+        sendsWholeRows = false
         learn(result.quota)
         report.countCommit(request)
         tree.roomMayHaveGrown()
@@ -93,6 +94,9 @@ extension SyncLoop {
         case .commitIDReused:
             // Only an answer that was lost together with local rows leads here: the pull tells what stands there.
             mustPull = true
+        case .badRequest where !sendsWholeRows && request.hasEdits:
+            note("The server refused a commit: \(error)")
+            sendsWholeRows = true
         case .missingBlocks:
             parts.uploader.doubt(problem.missing ?? [])
             dropUploads(of: contents.map(\.id))
@@ -129,5 +133,12 @@ extension SyncLoop {
         }
         // A removal has no node to hold: the whole push waits.
         if nodes.isEmpty { pacing.pause(until: now + .seconds(60)) }
+    }
+}
+
+extension CommitRequest {
+    /// Whether rows of segments are said as edits of the server's.
+    fileprivate var hasEdits: Bool {
+        nodes.contains { $0.content?.segments.contains { $0.base != nil } ?? false }
     }
 }

@@ -43,6 +43,7 @@ extension SyncLoop {
         var context = PushContext(
             openForWriting: { [tree] in tree.openForWriting($0) }, uploading: uploading, uploaded: uploaded,
             held: held.ids, urgent: isUrgent, rowLimit: rowLimit)
+        context.sendsWholeRows = sendsWholeRows
         let id = CommitID(high: parts.entropy.next(), low: parts.entropy.next())
         let moment = parts.time.now()
         return try parts.shared.withStore { store in

@@ -41,6 +41,8 @@ final class SyncLoop {
     /// How often the server has missed blocks of a commit that could not be made smaller.
     var missingTries = 0
     var isStagingFull = false
+    /// See `PushContext`; until the next commit is taken.
+    var sendsWholeRows = false
     var pacing = PlanPacing()
     var burst = BurstGauge()
     private var retry = RetryPolicy(first: .milliseconds(500), longest: .seconds(30))

@@ -12,4 +12,6 @@ package enum ExtentError: Error, Hashable, Sendable {
     case outsideBlock(BlockID)
     /// Names a block that nothing is known of.
     case unknownBlock(BlockID)
+    /// An edit of a segment row that was made for another row.
+    case otherBase(segment: Int64)
 }

@@ -84,6 +84,33 @@ extension LocalStore {
         }
     }
 
+    /// The row of one stretch as last agreed with the server.
+    package func agreedRow(_ number: InodeNumber, index: Int64) throws(StoreError) -> [Extent] {
+        do {
+            let bases = try query(
+                "SELECT base FROM dirty_stretches WHERE node = ? AND stretch = ?", [number.sqlValue, index.sqlValue]
+            ) { row -> [UInt8]? in row.bytesIfPresent(0) }
+            // Without a row of its own the stretch is as agreed.
+            guard let base = bases.first else { return try named(stretch(StretchKey(node: number, index: index))) }
+            return try named(base.map(ExtentsCodec.decode) ?? [])
+        } catch {
+            throw Self.storeError(error)
+        }
+    }
+
+    /// Those extents that stand in blocks, by the blocks' names.
+    package func named(_ extents: [LocalExtent]) throws(StoreError) -> [Extent] {
+        var ids: [BlockNumber: BlockID] = [:]
+        var named: [Extent] = []
+        for extent in extents {
+            guard case .block(let number, let offset) = extent.source else { continue }
+            if ids[number] == nil { ids[number] = try block(number)?.id }
+            guard let id = ids[number] else { throw .corrupt("a file refers to an unknown block") }
+            named.append(Extent(offset: extent.offset, length: extent.length, block: id, blockOffset: offset))
+        }
+        return named
+    }
+
     /// The extents last agreed with the server, whatever was written here since; all name blocks.
     package func agreedContent(_ number: InodeNumber) throws(StoreError) -> [LocalExtent] {
         do {

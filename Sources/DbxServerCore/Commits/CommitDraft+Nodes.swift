@@ -1,3 +1,4 @@
+import DbxContent
 import DbxModel
 import DbxServerStores
 import DbxWire
@@ -35,7 +36,7 @@ extension CommitDraft {
         var allocated: Int64 = 0
         for segment in content.segments {
             try checkBlockRanges(segment, of: id)
-            allocated += try replace(segment, of: id, isNew: node.isNew)
+            allocated += try replace(segment, of: id, isNew: node.isNew, size: content.size)
         }
         if content.size < node.after.size { allocated += try cut(id, content) }
         try touch(id) { node in
@@ -62,13 +63,28 @@ extension CommitDraft {
     }
 
     /// Returns by how much the allocated bytes grow. An equal row stays as it is.
-    private func replace(_ segment: SegmentChange, of id: NodeID, isNew: Bool) throws -> Int64 {
+    private func replace(_ segment: SegmentChange, of id: NodeID, isNew: Bool, size: Int64) throws -> Int64 {
         let current = isNew ? nil : try rows.currentSegment(segment.index, of: id, in: namespace.id)
-        guard current?.extents ?? [] != segment.extents else { return 0 }
+        let old = current?.extents ?? []
+        let extents = try row(of: segment, over: old, of: id, size: size)
+        guard old != extents else { return 0 }
         if current != nil { segmentEdits.append(.end(node: id, index: segment.index)) }
-        segmentEdits.append(
-            .insert(SegmentRecord(node: id, index: segment.index, from: seq, extents: segment.extents)))
-        return segment.extents.totalLength - (current?.extents.totalLength ?? 0)
+        segmentEdits.append(.insert(SegmentRecord(node: id, index: segment.index, from: seq, extents: extents)))
+        return extents.totalLength - old.totalLength
+    }
+
+    private func row(of segment: SegmentChange, over old: [Extent], of id: NodeID, size: Int64) throws -> [Extent] {
+        let extents: [Extent]
+        do throws(ExtentError) {
+            extents = try segment.row(from: old)
+        } catch {
+            throw Problem.badRequest("The edit of segment \(segment.index) of node \(id) was made for another row.")
+        }
+        guard extents.count <= ContentLimits.maximumSegmentExtents, extents.last.map({ $0.end <= size }) ?? true else {
+            throw Problem.badRequest(
+                "Segment \(segment.index) of node \(id) has too many extents or passes the file's end.")
+        }
+        return extents
     }
 
     /// The file became shorter: rows wholly past the end become tombstones; the row that the end lies in must have been

@@ -4,7 +4,6 @@ import DbxWire
 
 /// What can be said of a commit without looking at the tree: sizes, duplicates, and values that no row may have.
 enum CommitShape {
-    private static let maximumExtentsPerSegment = 16_384
     private static let maximumTargetBytes = 4_095
 
     static func check(_ request: CommitRequest) throws {
@@ -92,8 +91,24 @@ enum CommitShape {
             covered = extent.end
             return true
         }
-        guard fits, segment.extents.count <= maximumExtentsPerSegment else {
+        guard fits, segment.extents.count <= ContentLimits.maximumSegmentExtents else {
             throw Problem.badRequest("The extents of segment \(segment.index) of node \(node) are not valid.")
+        }
+        if let base = segment.base { try check(base, of: segment, node) }
+    }
+
+    private static func check(_ base: SegmentBase, of segment: SegmentChange, _ node: NodeID) throws {
+        var covered = segment.index * ContentLimits.segmentBytes
+        let end = covered + ContentLimits.segmentBytes
+        let fits = base.holes.allSatisfy { hole in
+            guard hole.offset >= covered, (1...ContentLimits.segmentBytes).contains(hole.length),
+                hole.offset <= end - hole.length
+            else { return false }
+            covered = hole.offset + hole.length
+            return true
+        }
+        guard fits, base.holes.count <= ContentLimits.maximumSegmentExtents else {
+            throw Problem.badRequest("The holes of segment \(segment.index) of node \(node) are not valid.")
         }
     }
 

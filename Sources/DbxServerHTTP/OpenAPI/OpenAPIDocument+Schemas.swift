@@ -106,7 +106,10 @@ extension OpenAPIDocument {
         "ContentChange": object(
             ["base": seq, "size": natural, "mtime": time, "ctime": time, "segments": list(reference("SegmentChange"))],
             optional: ["contentHash": base64]),
-        "SegmentChange": object(["index": natural, "extents": list(reference("Extent"))]),
+        "SegmentChange": object(
+            ["index": natural, "extents": list(reference("Extent"))], optional: ["base": reference("SegmentBase")]),
+        "SegmentBase": object(["digest": base64, "holes": list(reference("FileRange"))]),
+        "FileRange": object(["offset": natural, "length": positive]),
         "EntryChange": object(
             ["parent": id, "base": seq], optional: ["name": text, "name64": base64, "node": id, "lastContent": seq]),
         "DirectoryTime": object(["node": id, "mtime": time, "explicit": boolean]),

@@ -16,7 +16,7 @@ extension RequestHandler {
         let namespace: NamespaceID = try exchange.identifier("namespace")
         let body = try await authenticatedBody(exchange)
         return try await answering(exchange) { server, caller in
-            let request = try RequestJSON.decode(UploadRequest.self, from: Array(buffer: body))
+            let request = try RequestJSON.decode(UploadRequest.self, from: body.bytes())
             return try server.requestUploads(caller, namespace: namespace, request)
         }
     }

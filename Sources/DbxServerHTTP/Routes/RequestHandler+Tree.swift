@@ -24,7 +24,7 @@ extension RequestHandler {
         let namespace: NamespaceID = try exchange.identifier("namespace")
         let body = try await authenticatedBody(exchange)
         let commit = try await authenticated(exchange) { _, caller in
-            let bytes = Array(buffer: body)
+            let bytes = try body.bytes()
             return SubmittedCommit(
                 caller: caller, namespace: namespace, request: try RequestJSON.decode(CommitRequest.self, from: bytes),
                 digest: Array(SHA256.hash(data: bytes)))

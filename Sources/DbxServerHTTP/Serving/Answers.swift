@@ -3,14 +3,20 @@ import DbxWire
 import HTTPTypes
 import HummingbirdCore
 import NIOCore
+import Zstd
 
 /// Makes responses: JSON, nothing, and problems.
 enum Answers {
-    static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+    /// `coding`: what the client understands, if anything.
+    static func json(_ value: some Encodable, coding: ZstdCoding? = nil) throws -> Response {
         var headers = HTTPFields()
         headers[.contentType] = "application/json"
-        return Response(
-            status: status, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: try WireJSON.encode(value))))
+        var body = try WireJSON.encode(value)
+        if let encoded = coding?.encode(body) {
+            headers[.contentEncoding] = ZstdCoding.name
+            body = encoded
+        }
+        return Response(status: .ok, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: body)))
     }
 
     static func nothing() -> Response { Response(status: .noContent) }

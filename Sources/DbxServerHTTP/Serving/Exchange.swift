@@ -3,6 +3,7 @@ import DbxWire
 import HTTPTypes
 import HummingbirdCore
 import NIOCore
+import Zstd
 
 /// One request that was found to ask for an operation, with what its handler needs of it. Stays in the task of the
 /// request; handlers take the values they need over to the pool's threads.
@@ -52,11 +53,30 @@ struct Exchange {
         return id
     }
 
+    /// Whether the answer may be compressed.
+    var acceptsZstd: Bool {
+        operation.mayCompress
+            && headers[values: .acceptEncoding].contains { value in
+                value.split(separator: ",").contains { $0.trimmingPrefix { $0 == " " } == ZstdCoding.name }
+            }
+    }
+
     /// What Content-Length says; nil with a chunked body.
     var contentLength: Int? { headers[.contentLength].flatMap { Int($0) } }
 
-    /// The whole body.
+    /// The whole body as it came.
     @concurrent func wholeBody() async throws -> ByteBuffer {
-        try await body.collect(upTo: operation.bodyLimitBytes, expecting: contentLength)
+        guard try operation.mayCompress || !isCompressed() else {
+            throw Problem(kind: .badRequest, detail: "This path takes no compressed body.")
+        }
+        return try await body.collect(upTo: operation.bodyLimitBytes, expecting: contentLength)
+    }
+
+    func isCompressed() throws(Problem) -> Bool {
+        switch headers[values: .contentEncoding] {
+        case [], ["identity"]: return false
+        case [ZstdCoding.name]: return true
+        default: throw Problem(kind: .badRequest, detail: "Of all content codings only zstd is taken.")
+        }
     }
 }

@@ -63,4 +63,13 @@ package enum Operation: String, CaseIterable, Sendable {
         default: true
         }
     }
+
+    /// Whether bodies may be compressed, of the request and of the answer. Not where they hold keys or tokens: the length
+    /// of what is compressed together with them would tell of them.
+    var mayCompress: Bool {
+        switch self {
+        case .changes, .commit, .listDirectory, .listRevisions, .requestUploads: true
+        default: false
+        }
+    }
 }

@@ -6,6 +6,7 @@ import HTTPTypes
 import HummingbirdCore
 import Logging
 import NIOCore
+import Zstd
 
 /// Answers requests: finds the operation, checks limits, runs the handler, turns every error into a problem, and logs.
 ///
@@ -23,6 +24,7 @@ struct RequestHandler: Sendable {
     let version: String
     let logger: Logger
     private let routes = RouteTable()
+    private let coding = ZstdCoding()
     private let date = HTTPDate(time: SystemTime())
 
     /// A refused body is read up to here to keep the connection; a longer one closes it.
@@ -176,19 +178,24 @@ struct RequestHandler: Sendable {
     }
 
     /// The whole body. Before a large one is taken into memory its sender must have shown a token that is good.
-    @concurrent func authenticatedBody(_ exchange: Exchange) async throws -> ByteBuffer {
+    @concurrent func authenticatedBody(_ exchange: Exchange) async throws -> JSONBody {
         _ = try exchange.token()
         if exchange.contentLength.map({ $0 > Self.trustedBodyBytes }) ?? true {
             try await authenticated(exchange) { _, _ in }
         }
-        return try await exchange.wholeBody()
+        return JSONBody(
+            received: try await exchange.wholeBody(), coding: try exchange.isCompressed() ? coding : nil,
+            limitBytes: exchange.operation.bodyLimitBytes)
     }
 
     /// Like `authenticated`, with an answer that is encoded on the pool's thread too.
     @concurrent func answering<Value: Encodable & SendableMetatype>(
         _ exchange: Exchange, _ body: @escaping @Sendable (Server, Caller) throws -> Value
     ) async throws -> Response {
-        try await authenticated(exchange) { server, caller in try Answers.json(try body(server, caller)) }
+        let coding = exchange.acceptsZstd ? coding : nil
+        return try await authenticated(exchange) { server, caller in
+            try Answers.json(try body(server, caller), coding: coding)
+        }
     }
 }
 

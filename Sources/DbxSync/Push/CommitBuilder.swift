@@ -1,3 +1,4 @@
+import DbxContent
 import DbxLocalStore
 import DbxModel
 import DbxWire
@@ -78,7 +79,7 @@ struct CommitBuilder {
         if node.isNew {
             try addNew(node)
         } else {
-            addChanged(node)
+            try addChanged(node)
         }
     }
 
@@ -93,21 +94,21 @@ struct CommitBuilder {
     private mutating func addNew(_ node: LocalNode) throws {
         let names = try store.entries(of: node.number).filter { try $0.dirty && !isHeldBack($0) }
         guard !node.isOrphan, !names.isEmpty, try isSendable(node) else { return }
-        let content = node.kind == .file ? contentChange(of: node) : nil
+        let content = node.kind == .file ? try contentChange(of: node) : nil
         insert(
             node,
             NodeChange(id: node.id, kind: node.kind, attributes: attributesChange(of: node), content: content))
         for entry in names { try add(entry) }
     }
 
-    private mutating func addChanged(_ node: LocalNode) {
+    private mutating func addChanged(_ node: LocalNode) throws {
         let hasContent = node.contentDirty && context.uploaded[node.number] != nil
         guard node.attributesDirty || hasContent else { return }
         insert(
             node,
             NodeChange(
                 id: node.id, kind: node.kind, attributes: node.attributesDirty ? attributesChange(of: node) : nil,
-                content: hasContent ? contentChange(of: node) : nil))
+                content: hasContent ? try contentChange(of: node) : nil))
     }
 
     private mutating func insert(_ node: LocalNode, _ change: NodeChange) {
@@ -127,7 +128,7 @@ struct CommitBuilder {
         AttributesChange(base: node.attributesSeq, state: node.attributes, target: node.target.map(Base64.init))
     }
 
-    private func contentChange(of node: LocalNode) -> ContentChange {
+    private func contentChange(of node: LocalNode) throws -> ContentChange {
         guard let uploaded = context.uploaded[node.number] else {
             return ContentChange(
                 base: node.contentSeq, size: node.size, mtime: node.attributes.mtime, ctime: node.attributes.ctime,
@@ -136,7 +137,15 @@ struct CommitBuilder {
         let snapshot = uploaded.snapshot
         return ContentChange(
             base: snapshot.contentBase, size: snapshot.size, mtime: snapshot.mtime, ctime: snapshot.ctime,
-            contentHash: uploaded.contentHash.map(Base64.init), segments: uploaded.segments)
+            contentHash: uploaded.contentHash.map(Base64.init),
+            segments: try uploaded.segments.map { try edit($0, of: node, base: snapshot.contentBase) })
+    }
+
+    /// The change of a segment in as few words as the server's row allows.
+    private func edit(_ segment: SegmentChange, of node: LocalNode, base: Seq) throws -> SegmentChange {
+        guard base != .zero, node.contentSeq == base, !context.sendsWholeRows else { return segment }
+        let agreed = try store.agreedRow(node.number, index: segment.index)
+        return SegmentChange(index: segment.index, from: agreed, to: segment.extents)
     }
 
     // MARK: Entries

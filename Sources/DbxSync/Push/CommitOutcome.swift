@@ -1,3 +1,4 @@
+import DbxContent
 package import DbxLocalStore
 package import DbxModel
 package import DbxWire
@@ -21,7 +22,11 @@ package enum CommitOutcome {
         _ node: CoveredRows.Node, change: NodeChange, seq: Seq, store: LocalStore
     ) throws {
         if let content = change.content, let snapshot = node.content {
-            try store.replaceUploaded(snapshot, stretches: content.segments.map { ($0.index, $0.extents) })
+            let rows = try content.segments.map { segment in
+                let agreed = segment.base == nil ? [] : try store.agreedRow(snapshot.number, index: segment.index)
+                return (index: segment.index, extents: try segment.row(from: agreed))
+            }
+            try store.replaceUploaded(snapshot, stretches: rows)
         }
         // An earlier commit of somebody else may not have been seen yet: the row's own seq moves only when pulled.
         let isNew = try store.node(node.id)?.isNew ?? false

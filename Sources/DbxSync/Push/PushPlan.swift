@@ -16,6 +16,8 @@ package struct PushContext {
     package var rule: HoldRule?
     /// `sync` asks for everything now: no quiet time.
     package var urgent: Bool
+    /// The server could not lay an edit over its row: it is told all of it.
+    package var sendsWholeRows = false
     /// At most this many rows are picked (what they depend on comes on top).
     package var rowLimit: Int
 

@@ -153,17 +153,7 @@ package final class ContentUploader: Sendable {
     /// What stands in blocks already, by their names.
     private func keptExtents(of snapshot: UploadSnapshot) throws(UploadFailure) -> [Extent] {
         do throws(StoreError) {
-            return try shared.withStore { store throws(StoreError) in
-                var ids: [BlockNumber: BlockID] = [:]
-                var kept: [Extent] = []
-                for extent in snapshot.extents {
-                    guard case .block(let number, let offset) = extent.source else { continue }
-                    if ids[number] == nil { ids[number] = try store.block(number)?.id }
-                    guard let id = ids[number] else { throw .corrupt("a file refers to an unknown block") }
-                    kept.append(Extent(offset: extent.offset, length: extent.length, block: id, blockOffset: offset))
-                }
-                return kept
-            }
+            return try shared.withStore { store throws(StoreError) in try store.named(snapshot.extents) }
         } catch {
             throw .local(error)
         }

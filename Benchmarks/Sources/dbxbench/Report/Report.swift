@@ -54,7 +54,7 @@ struct Report {
                 return column < 2 ? cell + padding : padding + cell
             }.joined(separator: "  ")
         }
-        lines.append("Rates: more is better, and a ratio of 1 means as fast; for s and ms less is better.")
+        lines.append("Rates: more is better, and a ratio of 1 means as fast; for the others less is better.")
         if !skipped.isEmpty { lines.append("Out of time, not run: \(skipped.joined(separator: ", "))") }
         return lines.joined(separator: "\n")
     }

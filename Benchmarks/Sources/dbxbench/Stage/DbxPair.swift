@@ -18,6 +18,11 @@ final class DbxPair {
         second = DbxDevice(name: "second", root: root + "/second", program: programs + "/dbxfs")
     }
 
+    /// One more device, not logged in.
+    func device(_ name: String) -> DbxDevice {
+        DbxDevice(name: name, root: "\(root)/\(name)", program: programs + "/dbxfs")
+    }
+
     func start() throws {
         try makeDirectory(root)
         let program = programs + "/dbxfs-server"

@@ -2,12 +2,13 @@ import Foundation
 
 /// What only dbxfs can be measured at: the way over the server.
 enum DbxFigures {
-    static let names = ["durable", "cold-read", "propagation"]
+    static let names = ["durable", "cold-read", "propagation", "wire"]
 
     static func run(_ name: String, _ pair: DbxPair, _ effort: Effort) throws -> [Figure] {
         switch name {
         case "durable": try durable(pair, effort)
         case "cold-read": try coldRead(pair, effort)
+        case "wire": try WireBytes.run(pair, effort)
         default: try propagation(pair, effort)
         }
     }

@@ -7,6 +7,8 @@ struct Figure {
         case megabytes = "MB/s"
         case seconds = "s"
         case milliseconds = "ms"
+        case bytes = "B"
+        case ratio = "B/B"
 
         /// Whether more is better.
         var isRate: Bool { self == .operations || self == .megabytes }

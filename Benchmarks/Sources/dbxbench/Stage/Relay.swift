@@ -1,0 +1,79 @@
+import Foundation
+import Synchronization
+
+/// A TCP relay on loopback that counts what passes: every byte of a connection, headers and all, without TCP's own.
+final class Relay: Sendable {
+    struct Count {
+        var up = 0
+        var down = 0
+    }
+
+    let port: UInt16
+    private let listener: Int32
+    private let target: UInt16
+    private let total = Mutex(Count())
+
+    /// Relays to a port of this machine, until the program ends.
+    init(to target: UInt16) throws {
+        self.target = target
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        var address = Self.loopback(0)
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                bind(listener, address, length) == 0 && getsockname(listener, address, &length) == 0
+            }
+        }
+        guard isBound, listen(listener, 64) == 0 else { throw File.error("listen", "127.0.0.1") }
+        self.listener = listener
+        port = UInt16(bigEndian: address.sin_port)
+        Thread.detachNewThread { [self] in accept() }
+    }
+
+    /// What has passed so far.
+    var count: Count { total.withLock { $0 } }
+
+    private static func loopback(_ port: UInt16) -> sockaddr_in {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        return address
+    }
+
+    private func accept() {
+        while case let client = Glibc.accept(listener, nil, nil), client >= 0 {
+            let server = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+            var address = Self.loopback(target)
+            let isConnected = withUnsafePointer(to: &address) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    connect(server, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+                }
+            }
+            guard isConnected else {
+                close(client)
+                close(server)
+                continue
+            }
+            var on: Int32 = 1
+            for end in [client, server] { setsockopt(end, Int32(IPPROTO_TCP), TCP_NODELAY, &on, 4) }
+            Thread.detachNewThread { [self] in pass(client, server) { $0.up += $1 } }
+            Thread.detachNewThread { [self] in pass(server, client) { $0.down += $1 } }
+        }
+    }
+
+    /// Until either side ends. The descriptors stay: the other direction may be using them.
+    private func pass(_ source: Int32, _ target: Int32, _ note: (inout Count, Int) -> Void) {
+        var buffer = [UInt8](repeating: 0, count: 256 << 10)
+        while case let count = read(source, &buffer, buffer.count), count > 0 {
+            total.withLock { note(&$0, count) }
+            var sent = 0
+            while sent < count {
+                let step = buffer.withUnsafeBytes { write(target, $0.baseAddress! + sent, count - sent) }
+                guard step > 0 else { break }
+                sent += step
+            }
+        }
+        shutdown(target, Int32(SHUT_WR))
+    }
+}
