@@ -138,7 +138,7 @@ let package = Package(
                 "DbxTransfer", "DbxClientAPI", "CurlHTTP", "DbxContent", "DbxLocalStore", "DbxModel", "DbxSystem",
                 "DbxWire",
             ]),
-        tests("DbxClientTests", ["DbxClient"]),
+        tests("DbxClientTests", ["DbxClient", "DbxSystem"]),
         tests("FuseLowLevelTests", ["FuseLowLevel", "DbxModel", "CTestShims"]),
         tests(
             "DbxFileSystemTests",

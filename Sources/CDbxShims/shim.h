@@ -2,6 +2,8 @@
 // Linux calls that Swift's Glibc module does not import, each a static inline that returns -errno. Without _GNU_SOURCE:
 // defining it here would give the system's types another shape than the Glibc module's.
 #include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -115,6 +117,37 @@ static inline int dbxfs_open_network_watch(void) {
     long fd = syscall(SYS_socket, 16L, 3L /* SOCK_RAW */ | 02000000L /* SOCK_CLOEXEC */, 0L /* NETLINK_ROUTE */);
     if (fd < 0) return -errno;
     if (syscall(SYS_bind, fd, &address, (long)sizeof address) == 0) return (int)fd;
+    int error = errno;
+    close((int)fd);
+    return -error;
+}
+
+/// recvmsg(2): bytes, and in `*descriptor` the first file descriptor that came with them, -1 for none; others are closed.
+static inline long dbxfs_receive(int socket, void *buffer, unsigned long length, int *descriptor) {
+    struct iovec vector = { buffer, length };
+    union { struct cmsghdr header; char bytes[CMSG_SPACE(16 * sizeof(int))]; } control;
+    struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+    *descriptor = -1;
+    long n = syscall(SYS_recvmsg, socket, &message, 0x40000000 /* MSG_CMSG_CLOEXEC */);
+    if (n < 0) return -errno;
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(&message); part; part = CMSG_NXTHDR(&message, part)) {
+        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != 1 /* SCM_RIGHTS */) continue;
+        for (unsigned long at = 0; at + sizeof(int) <= part->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
+            int received;
+            memcpy(&received, CMSG_DATA(part) + at, sizeof received);
+            if (*descriptor < 0) *descriptor = received; else close(received);
+        }
+    }
+    return n;
+}
+
+/// A timer that never ends and becomes readable when the clock is set, which waking from a suspend does
+/// (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET); reading it then fails with ECANCELED.
+static inline int dbxfs_open_clock_watch(void) {
+    struct { long long interval[2], value[2]; } never = { { 0, 0 }, { 0x7fffffff, 0 } };
+    long fd = syscall(SYS_timerfd_create, 0L /* CLOCK_REALTIME */, 02000000L | 04000L /* TFD_CLOEXEC | TFD_NONBLOCK */);
+    if (fd < 0) return -errno;
+    if (syscall(SYS_timerfd_settime, fd, 3L /* TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET */, &never, 0L) == 0) return (int)fd;
     int error = errno;
     close((int)fd);
     return -error;

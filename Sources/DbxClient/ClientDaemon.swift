@@ -28,7 +28,7 @@ package final class ClientDaemon: Sendable {
     let log: Logger
     let credentials: Credentials
     let connectivity: Connectivity
-    private let api: HTTPDbxAPI
+    let api: HTTPDbxAPI
     let shared: SharedStore
     let meter: TransferMeter
     private let fetcher: BlockFetcher
@@ -147,6 +147,7 @@ package final class ClientDaemon: Sendable {
             }
             // Without it a network that comes back is found by the next try, within half a minute.
             try? NetworkWatch.start { [connectivity] in connectivity.networkChanged() }
+            try? SleepWatch.start(who: "dbxfs", sleepHandler)
             judge = try WorkerThread(name: "dbxfs-connect") { [connectivity, api] in connectivity.run(asking: api) }
         } catch {
             throw Self.threadFailure(error)

@@ -28,4 +28,7 @@ final class ConnectionPool: Sendable {
         }
         return try body(connection)
     }
+
+    /// Closes what is idle: after a sleep the other side may be gone without a word.
+    func closeIdle() { idle.withLock { $0.removeAll() } }
 }

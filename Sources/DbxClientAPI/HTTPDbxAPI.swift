@@ -30,6 +30,12 @@ package final class HTTPDbxAPI: Sendable {
         foreignPool = ConnectionPool(trust: .system, time: time, rates: rates)
     }
 
+    /// The machine has slept: connections that are not in use may be dead without a sign of it.
+    package func closeIdleConnections() {
+        pool.closeIdle()
+        foreignPool.closeIdle()
+    }
+
     // MARK: One request
 
     struct Call {

@@ -77,6 +77,19 @@ package final class FileSystem: Sendable {
     /// Waits until all that has been done so far is on the disk.
     package func synchronizeEverything() throws(Errno) { try keeper.synchronize() }
 
+    /// The machine is about to sleep: writes that wait for room are let in beyond the limit, or end; what has been done is
+    /// brought to the disk. The same for those that come until `wake`.
+    package func prepareForSleep() {
+        shared.withStore { $0.isStagingLimitLifted = true }
+        room.endWaits(true)
+        try? synchronizeEverything()
+    }
+
+    package func wake() {
+        shared.withStore { $0.isStagingLimitLifted = false }
+        room.endWaits(false)
+    }
+
     /// The store under its lock, with its failures as a program sees them.
     func inStore<Result>(_ body: (LocalStore) throws -> Result) throws(Errno) -> Result {
         do {

@@ -37,6 +37,8 @@ package final class LocalStore {
     /// The change counter when the last epoch began.
     var lastEpochChange: Int64 = 0
     package internal(set) var stagingBytes: Int64 = 0
+    /// While set, staging is limited by the disk only: for moments in which nobody may wait for uploads.
+    package var isStagingLimitLifted = false
     package internal(set) var cachedBytes: Int64 = 0
     var nextCookie: Int64 = 1
     /// Space that a failed transaction would have to give back or take again.

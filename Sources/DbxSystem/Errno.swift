@@ -39,6 +39,8 @@ package struct Errno: RawRepresentable, Hashable, Sendable, Error {
     package static let noData = Errno(rawValue: ENODATA)
     package static let valueTooLarge = Errno(rawValue: EOVERFLOW)
     package static let notSupported = Errno(rawValue: EOPNOTSUPP)
+    package static let badMessage = Errno(rawValue: EBADMSG)
+    package static let remote = Errno(rawValue: EREMOTEIO)
     package static let connectionRefused = Errno(rawValue: ECONNREFUSED)
     package static let timedOut = Errno(rawValue: ETIMEDOUT)
     package static let hostDown = Errno(rawValue: EHOSTDOWN)

@@ -21,13 +21,17 @@ package enum UnixSocket {
     }
 
     package static func connect(to path: String) throws(Errno) -> LineConnection {
+        LineConnection(try connected(to: path))
+    }
+
+    static func connected(to path: String) throws(Errno) -> OpenFile {
         let socket = try open()
         let (address, directory) = try address(of: path)
         unsafe try withAddress(address) { address, length throws(Errno) in
             _ = try systemCall { unsafe Glibc.connect(socket.descriptor, address, length) }
         }
         withExtendedLifetime(directory) {}
-        return LineConnection(socket)
+        return socket
     }
 
     /// The next connection, or nil when none came within `timeout`.

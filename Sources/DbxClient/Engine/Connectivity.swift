@@ -15,6 +15,8 @@ package final class Connectivity: APIObserver {
         /// Ask at once instead of after the delay.
         var isKicked = false
         var isStopped = false
+        /// The machine sleeps or is about to: nothing is asked, and no answer counts.
+        var isAsleep = false
         /// How often the server's health was asked for.
         var judgements: UInt64 = 0
         var requests: Int64 = 0
@@ -54,6 +56,14 @@ package final class Connectivity: APIObserver {
         _ = state.wait(timeout: .seconds(5)) { $0.judgements > before || $0.isStopped ? true : nil }
     }
 
+    /// The machine is about to sleep: until `wake` the server counts as away, so that nothing waits for it.
+    package func fallAsleep() {
+        change(to: .offline, detail: "this computer is about to sleep", asleep: true)
+    }
+
+    /// The machine has slept. What was open to the server is probably dead; it is asked at once.
+    package func wake() { change(to: .connecting, asleep: false) }
+
     package func stop() { state.update { $0.isStopped = true } }
 
     // MARK: Observations
@@ -88,8 +98,10 @@ package final class Connectivity: APIObserver {
             detail: "\(error). This device was logged out: run “dbxfs login”, then “dbxfs umount” and “dbxfs mount”.")
     }
 
-    private func change(to next: ConnectionStatus.State, detail: String? = nil) {
+    private func change(to next: ConnectionStatus.State, detail: String? = nil, asleep: Bool? = nil) {
         let listeners = state.update { state -> [@Sendable (ConnectionStatus.State) -> Void] in
+            if asleep == nil, state.isAsleep { return [] }
+            state.isAsleep = asleep ?? false
             let isNew = state.status.state != next
             if isNew || state.status.detail != detail {
                 state.status = ConnectionStatus(
@@ -136,6 +148,7 @@ package final class Connectivity: APIObserver {
         }
         let task = state.wait(timeout: delay) { state -> Task? in
             if state.isStopped { return .stop }
+            if state.isAsleep { return nil }
             if state.isSuspect || state.isKicked || state.status.state == .connecting {
                 state.isSuspect = false
                 state.isKicked = false

@@ -35,6 +35,8 @@ final class RoomQueue: Sendable {
         var lastProgress: Duration = .zero
         var progressCount = 0
         var isStopped = false
+        /// Nobody waits now: there is room at the first attempt, or ENOSPC.
+        var isHasty = false
         var thread: WorkerThread?
     }
 
@@ -94,6 +96,14 @@ final class RoomQueue: Sendable {
         }
     }
 
+    /// Whether writes that find no room end at once, those that wait now included.
+    func endWaits(_ ends: Bool) {
+        state.update { state in
+            state.isHasty = ends
+            state.progressCount += 1
+        }
+    }
+
     private func first() -> Entry? {
         state.wait { state -> Entry?? in
             if state.isStopped { return .some(nil) }
@@ -134,7 +144,9 @@ final class RoomQueue: Sendable {
 
     private func isTooLate(_ entry: Entry) -> Bool {
         let now = time.monotonic()
-        let lastSign = max(entry.since, state.withLock { $0.lastProgress })
+        let (lastProgress, isHasty) = state.withLock { ($0.lastProgress, $0.isHasty) }
+        if isHasty { return true }
+        let lastSign = max(entry.since, lastProgress)
         return now - lastSign > limits.roomPatience || now - entry.since > limits.longestWrite
     }
 }

@@ -123,7 +123,9 @@ extension LocalStore {
 
     /// Contiguous room. Where there is none cached blocks give way, never staging; their room comes with the next epoch.
     func allocate(_ length: Int64, forStaging: Bool) throws(StoreError) -> SegmentLocation {
-        if forStaging, stagingBytes + length > configuration.stagingLimitBytes { throw .noSpace }
+        if forStaging, !isStagingLimitLifted, stagingBytes + length > configuration.stagingLimitBytes {
+            throw .noSpace
+        }
         if let location = space.allocate(length) { return location }
         if try mayGrow() {
             try growSegments()

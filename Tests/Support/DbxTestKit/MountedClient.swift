@@ -17,6 +17,8 @@ package final class MountedClient {
     /// Put before every command, to run it as somebody else.
     private let prefix: [String]
     private let binary: String
+    /// Added to the environment of every command.
+    package var extraEnvironment: [String: String] = [:]
 
     package static let password = "correct horse battery"
 
@@ -64,7 +66,7 @@ package final class MountedClient {
         [
             "HOME": home, "XDG_CONFIG_HOME": home + "/config", "XDG_DATA_HOME": home + "/data",
             "XDG_STATE_HOME": home + "/state", "XDG_RUNTIME_DIR": home + "/run",
-        ]
+        ].merging(extraEnvironment) { $1 }
     }
 
     /// Runs `dbxfs` with these arguments.
