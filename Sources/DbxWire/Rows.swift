@@ -90,17 +90,20 @@ package struct BlockRow: Hashable, Sendable, Codable {
     }
 }
 
-/// The sealed (K_b ‖ h) of a block under a namespace's wrap key, with the lengths (docs/FORMAT.md).
+/// The sealed (K_b ‖ h) of a block under a namespace's wrap key, with the lengths and the block that it is encoded
+/// against, if any: that has no base itself (docs/FORMAT.md).
 package struct BlockWrap: Hashable, Sendable, Codable {
     package var sealed: Base64
     package var key: KeyID
     package var plainBytes: Int64
     package var storedBytes: Int64
+    package var base: BlockID?
 
-    package init(sealed: Base64, key: KeyID, plainBytes: Int64, storedBytes: Int64) {
+    package init(sealed: Base64, key: KeyID, plainBytes: Int64, storedBytes: Int64, base: BlockID? = nil) {
         self.sealed = sealed
         self.key = key
         self.plainBytes = plainBytes
         self.storedBytes = storedBytes
+        self.base = base
     }
 }

@@ -14,11 +14,25 @@ import CZstd
 
     /// Decodes exactly one frame that fills `source` and holds exactly `plainBytes`. Hostile input throws and never
     /// makes more memory be used than `plainBytes`.
-    package func decompress(_ source: Span<UInt8>, plainBytes: Int) throws(ZstdError) -> [UInt8] {
+    ///
+    /// `prefix`: what the frame was compressed against.
+    package func decompress(
+        _ source: Span<UInt8>, against prefix: Span<UInt8>? = nil, plainBytes: Int
+    ) throws(ZstdError) -> [UInt8] {
         var status = 0
+        unsafe ZSTD_DCtx_reset(context, ZSTD_reset_session_and_parameters)
         let plain = unsafe source.withUnsafeBytes { source in
             unsafe [UInt8](unsafeUninitializedCapacity: plainBytes) { target, written in
-                status = unsafe decode(source, into: UnsafeMutableRawBufferPointer(target))
+                let target = UnsafeMutableRawBufferPointer(target)
+                if let prefix {
+                    status = unsafe prefix.withUnsafeBytes { prefix in
+                        // The context refers to the prefix for this one frame, and the pointer holds as long.
+                        unsafe ZSTD_DCtx_refPrefix(context, prefix.baseAddress, prefix.count)
+                        return unsafe decode(source, into: target)
+                    }
+                } else {
+                    status = unsafe decode(source, into: target)
+                }
                 written = status == plainBytes ? plainBytes : 0
             }
         }

@@ -32,6 +32,17 @@ struct UploadPlanTests {
             UploadPlan(runs: [0..<100_000, 100_000..<300_000], isNewStream: false).steps == [.stream([0..<300_000])])
     }
 
+    @Test("keep short runs in different old blocks apart, unless there are very many")
+    func groups() {
+        let runs = (0..<300).map { Int64($0) * 10_000 }.map { $0..<$0 + 4096 }
+        func pieces(_ runs: [Range<Int64>], blockBytes: Int64) -> [[Range<Int64>]] {
+            let plan = UploadPlan(runs: runs, isNewStream: false) { BlockID(ofStored: ($0 / blockBytes).bigEndianBytes) }
+            return plan.steps.compactMap { if case .patch(let block) = $0 { block.pieces } else { nil } }
+        }
+        #expect(pieces(runs, blockBytes: 1_000_000) == [Array(runs[..<100]), Array(runs[100..<200]), Array(runs[200...])])
+        #expect(pieces(runs, blockBytes: 10_000) == [runs])
+    }
+
     @Test("carry every byte of the runs exactly once, with 8 MiB at most in memory")
     func carriage() throws {
         let random = SeededEntropy(seed: testSeed)

@@ -162,6 +162,39 @@ struct ContentTests {
     }
 }
 
+/// Sizes at which nothing may cost what the size is.
+@Suite("A huge sparse file", .timeLimit(.minutes(1)))
+struct HugeFileTests {
+    private static let tebibyte: Int64 = 1 << 40
+
+    @Test("is cloned with all that it holds, and read, cut and cleared as quickly as a small one")
+    func huge() throws {
+        let fixture = try StoreFixture()
+        let file = try fixture.file("f")
+        let places = [5, 3 << 30, Self.tebibyte, ContentLimits.maximumFileBytes - 10]
+        for place in places { try fixture.write(Array("here".utf8), to: file, at: place) }
+        let copy = try fixture.file("copy")
+        let whole = 0..<ContentLimits.maximumFileBytes
+        try fixture.store.clone(from: file, whole, to: copy, at: 0, now: fixture.now)
+        for number in [file, copy] {
+            let extents = try fixture.store.content(number, whole)
+            #expect(extents.map(\.offset) == places)
+            for extent in extents {
+                guard case .staging(let location, _) = extent.source else { continue }
+                #expect(try fixture.store.segments.read(count: 4, at: location) == Array("here".utf8))
+            }
+        }
+        let snapshot = try #require(try fixture.store.beginUpload(copy))
+        #expect(snapshot.dirtyStretches.count == 4)
+        fixture.store.endUpload(snapshot)
+        try fixture.store.punchHole(copy, 100..<Self.tebibyte + 100, now: fixture.now)
+        #expect(try fixture.store.content(copy, whole).map(\.offset) == [places[0], places[3]])
+        try fixture.store.truncate(copy, to: 3, now: fixture.now)
+        #expect(try fixture.store.content(copy, whole).isEmpty)
+        #expect(try fixture.store.content(file, whole).count == 4)
+    }
+}
+
 @Suite("The cache and the tree of the local store")
 struct StoreTests {
     @Test("eviction keeps the cache under its limit and never touches unsent data")

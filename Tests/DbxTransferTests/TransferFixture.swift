@@ -85,9 +85,11 @@ final class TransferFixture {
                 upload.blocks.map {
                     AgreedBlock(
                         id: $0.id, wrap: $0.wrap.sealed.bytes, key: $0.wrap.key, plainBytes: $0.wrap.plainBytes,
-                        storedBytes: $0.wrap.storedBytes)
+                        storedBytes: $0.wrap.storedBytes, base: $0.wrap.base)
                 })
             try store.replaceUploaded(snapshot, stretches: upload.segments.map { ($0.index, $0.extents) })
+            try store.rebaseNode(
+                snapshot.id, seq: nil, attributesSeq: nil, contentSeq: snapshot.contentBase.next, baseAttributes: nil)
         }
         return upload
     }
@@ -102,6 +104,10 @@ final class TransferFixture {
             guard case .block(let block, _) = extent.source, seen.insert(block).inserted else { return nil }
             return block
         }
+    }
+
+    func number(_ id: BlockID) throws -> BlockNumber {
+        try #require(try shared.withStore { store in try store.blockNumber(id) })
     }
 
     func dropCache(_ number: InodeNumber) throws {

@@ -60,7 +60,7 @@ struct TransferTests {
         #expect(fixture.server.blocks.values.reduce(0) { $0 + $1.count } < 600_000)
     }
 
-    @Test func `A few bytes changed in a large file go up as one small block`() throws {
+    @Test func `A few bytes changed in a large file go up as small blocks, one for each that they change`() throws {
         let fixture = try TransferFixture()
         var bytes = entropy.bytes(9_000_000)
         let file = try fixture.makeFile("a")
@@ -73,9 +73,58 @@ struct TransferTests {
             try fixture.write(patch, to: file, at: Int64(offset))
         }
         let upload = try fixture.upload(file)
-        #expect(upload.blocks.count == 1)
+        #expect(upload.blocks.count == 3)
         #expect(upload.contentHash == nil)
         #expect(fixture.meter.totals.uploadedBytes - sent < 4_096)
+        #expect(try fixture.read(file) == bytes)
+    }
+
+    @Test func `A line put before a file costs the line, and comes back by way of the block that it was`() throws {
+        let fixture = try TransferFixture()
+        let old = entropy.bytes(5_000_000)
+        let file = try fixture.makeFile("a")
+        try fixture.write(old, to: file)
+        _ = try fixture.upload(file)
+        let full = try #require(try fixture.blocks(file).first)
+        var new = old
+        for line in ["first\n", "second\n", "third\n"] {
+            new = Array(line.utf8) + new
+            let sent = fixture.meter.totals.uploadedBytes
+            try fixture.write(new, to: file)
+            let upload = try fixture.upload(file)
+            #expect(fixture.meter.totals.uploadedBytes - sent < 2_000)
+            // Each hangs on the whole block, none on another.
+            let bases = try upload.blocks.compactMap(\.wrap.base).map { try fixture.number($0) }
+            #expect(bases == [full])
+        }
+        #expect(try fixture.read(file) == new)
+
+        try fixture.dropCache(file)
+        try fixture.shared.withStore { store in try store.dropCache(full) }
+        for result in try fixture.fetchAll(file) { #expect(result == .fetched) }
+        #expect(try fixture.read(file) == new)
+        #expect(fixture.server.counts.gets.values.allSatisfy { $0 == 1 })
+        // A base that the disk has damaged is fetched again.
+        try fixture.dropCache(file)
+        let place = try #require(fixture.shared.withStore { $0.cached(full) })
+        try fixture.shared.segments.write(entropy.bytes(100), at: place.location.advanced(by: 5_000))
+        for result in try fixture.fetchAll(file) { #expect(result == .fetched) }
+        #expect(try fixture.read(file) == new)
+    }
+
+    @Test func `A file that has drifted far from what it was is sent whole again`() throws {
+        let fixture = try TransferFixture()
+        var bytes = entropy.bytes(200_000)
+        let file = try fixture.makeFile("a")
+        try fixture.write(bytes, to: file)
+        _ = try fixture.upload(file)
+        var hasBase: [Bool] = []
+        for round in 0..<8 {
+            bytes.replaceSubrange(round * 20_000..<(round + 1) * 20_000, with: entropy.bytes(20_000))
+            try fixture.write(bytes, to: file)
+            hasBase.append(try fixture.upload(file).blocks.contains { $0.wrap.base != nil })
+        }
+        #expect(hasBase.first == true && hasBase.contains(false))
         #expect(try fixture.read(file) == bytes)
     }
 

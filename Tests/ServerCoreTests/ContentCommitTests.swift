@@ -85,6 +85,30 @@ struct ContentCommitTests {
         }
     }
 
+    @Test("a base must be a block of the namespace, and have none itself")
+    func bases() throws {
+        let (file, seq, base) = try device.makeFile("a")
+        func edit(_ block: TestBlock, base: BlockID, at seq: Seq) -> ([NodeChange], [CommittedBlock]) {
+            var brought = device.wrap(block, plainBytes: 1_000)
+            brought.wrap.base = base
+            let content = device.content(base: seq, size: 1_000, [device.segment(0, [(0, 1_000, block, 0)])])
+            return ([change(file, content)], [brought])
+        }
+        let blocks = (0..<3).map { _ in device.block() }
+        for block in blocks { try device.upload(block) }
+        let unknown = edit(blocks[0], base: blocks[1].id, at: seq)
+        let refused = try device.refusal(unknown.0, blocks: unknown.1)
+        #expect(refused?.kind == .missingBlocks && refused?.missing == [blocks[1].id])
+
+        let good = edit(blocks[0], base: base.id, at: seq)
+        let cursor = try device.pages().last?.cursor
+        let made = try device.commit(good.0, blocks: good.1)
+        let page = try #require(try device.pages(from: cursor).first)
+        #expect(page.blocks.map(\.wrap.base) == [base.id])
+        let chained = edit(blocks[2], base: blocks[0].id, at: made.seq)
+        #expect(try device.refusal(chained.0, blocks: chained.1)?.kind == .badRequest)
+    }
+
     @Test("a shorter file loses the rows past its end")
     func shorter() throws {
         let (file, seq, block) = try device.makeFile("a")

@@ -159,6 +159,36 @@ struct MetadataStoreContractTests {
         #expect(found == names)
     }
 
+    @Test("what a block is encoded against is referred to with it", arguments: MetadataImplementation.all)
+    func baseReferences(_ implementation: MetadataImplementation) throws {
+        let store = try implementation.make(directory)
+        let (space, node) = (NamespaceID(from: entropy), NodeID(from: entropy))
+        let ids = (0..<4).map { _ in BlockID(bytes: entropy.bytes(32))! }
+        let (base, first, second, other) = (ids[0], ids[1], ids[2], ids[3])
+        func row(_ block: BlockID, base: BlockID? = nil) -> NamespaceBlockRecord {
+            NamespaceBlockRecord(
+                block: block, seq: Seq(1), sealed: [1], key: KeyID(from: entropy), plainBytes: 10, storedBytes: 100,
+                base: base)
+        }
+        let blocks = [row(base), row(first, base: base), row(second, base: base), row(other)]
+        let extents = [first, second].enumerated().map { index, block in
+            Extent(offset: Int64(index) * 10, length: 10, block: block, blockOffset: 0)
+        }
+        try store.write { rows in
+            for block in blocks {
+                try rows.insert(block, in: space)
+                try rows.insertIfAbsent(
+                    BlockRecord(id: block.block, generation: 1, storedBytes: 100, state: .live, createdAt: Timestamp(nanoseconds: 1)))
+            }
+            try rows.insert(SegmentRecord(node: node, index: 0, from: Seq(1), extents: extents), in: space)
+        }
+        try store.read { rows throws in
+            for block in blocks { #expect(try rows.namespaceBlock(block.block, in: space) == block) }
+            #expect(try rows.liveBlocks().blocks == 3)
+            #expect(try rows.storedBlocks().blocks == 4)
+        }
+    }
+
     @Test("segment rows keep the past, and only one is current", arguments: MetadataImplementation.all)
     func segmentHistory(_ implementation: MetadataImplementation) throws {
         let store = try implementation.make(directory)

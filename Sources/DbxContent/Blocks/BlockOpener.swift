@@ -15,12 +15,14 @@ package final class BlockOpener {
     ///
     /// The payload's hash is not computed again: the wrap authenticates key, id and lengths, the id is the hash of exactly
     /// these bytes, and every frame is authentic under the key, so there is but one payload that can come out.
+    ///
+    /// `base`: the content of `access.base`, which must be given where there is one.
     package func open(
-        _ stored: [UInt8], _ access: BlockAccess, take: (Span<UInt8>) -> Void
+        _ stored: [UInt8], _ access: BlockAccess, base: BlockBase? = nil, take: (Span<UInt8>) -> Void
     ) throws(BlockError) {
         guard stored.count == access.layout.storedBytes else { throw .wrongLength }
         guard BlockID(ofStored: stored) == access.id else { throw .wrongID }
-        try decode(stored, access, take: take)
+        try decode(stored, access, base, take: take)
     }
 
     /// The content in some frames of a raw block, `access.layout.plainRange(of: frames)`, from the stored bytes of just
@@ -39,13 +41,15 @@ package final class BlockOpener {
 
     /// Decodes a block just sealed and compares: nothing is uploaded that could not be read again. The id has just been
     /// computed from these very bytes, and the server does so again.
-    package func verify(_ block: SealedBlock, holds plain: Span<UInt8>) throws(BlockError) {
+    package func verify(
+        _ block: SealedBlock, base: BlockBase? = nil, holds plain: Span<UInt8>
+    ) throws(BlockError) {
         var position = 0
         var isEqual = true
         // The pointers are used only inside the closures, within their bounds.
         let isDecoded = unsafe plain.withUnsafeBytes { plain in
             do throws(BlockError) {
-                try decode(block.stored, block.access) { part in
+                try decode(block.stored, block.access, base) { part in
                     isEqual = unsafe isEqual && Self.holds(plain, part, at: position)
                     position += part.count
                 }
@@ -66,8 +70,9 @@ package final class BlockOpener {
     }
 
     private func decode(
-        _ stored: [UInt8], _ access: BlockAccess, take: (Span<UInt8>) -> Void
+        _ stored: [UInt8], _ access: BlockAccess, _ base: BlockBase?, take: (Span<UInt8>) -> Void
     ) throws(BlockError) {
+        if let needed = access.base, base?.id != needed { throw .needsBase(needed) }
         let frames = 0..<access.layout.frameCount
         if access.layout.isRaw { return try openFrames(frames, of: stored, access, take: take) }
         var body: [UInt8] = []
@@ -75,11 +80,18 @@ package final class BlockOpener {
         try openFrames(frames, of: stored, access) { Self.append($0, to: &body) }
         let content: [UInt8]
         do {
-            content = try decompressor.decompress(body.span, plainBytes: access.layout.plainBytes)
+            content = try decompress(body, access.base == nil ? nil : base, plainBytes: access.layout.plainBytes)
         } catch {
             throw .malformed
         }
         take(content.span)
+    }
+
+    private func decompress(_ body: [UInt8], _ base: BlockBase?, plainBytes: Int) throws -> [UInt8] {
+        guard let base else { return try decompressor.decompress(body.span, plainBytes: plainBytes) }
+        guard body.starts(with: base.id.bytes) else { throw BlockError.malformed }
+        let frame = body.span.extracting(BlockBase.idBytes...)
+        return try decompressor.decompress(frame, against: base.plain.span, plainBytes: plainBytes)
     }
 
     /// Gives what each of `frames` holds, the header left out, to `take`. `stored` begins with the first of `frames`.
@@ -92,7 +104,7 @@ package final class BlockOpener {
         for frame in frames {
             let range = layout.storedRange(of: frame..<frame + 1)
             let plain = try cipher.open(stored[range.lowerBound - start..<range.upperBound - start], frame: frame)
-            if frame == 0 { try checkHeader(of: plain, layout) }
+            if frame == 0 { try checkHeader(of: plain, access) }
             // The layout gives the first frame room for a header.
             let skipped = frame == 0 ? BlockLayout.headerBytes : 0
             take(plain.span.extracting(skipped..<plain.count))
@@ -104,14 +116,16 @@ package final class BlockOpener {
         unsafe part.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
     }
 
-    private func checkHeader(of first: Data, _ layout: BlockLayout) throws(BlockError) {
+    private func checkHeader(of first: Data, _ access: BlockAccess) throws(BlockError) {
+        let layout = access.layout
         let header = try BlockHeader(parsing: first)
-        if header.hasBase {
-            guard let base = BlockID(bytes: first.dropFirst(BlockLayout.headerBytes).prefix(32)) else {
+        if header.hasBase, access.base == nil {
+            guard let base = BlockID(bytes: first.dropFirst(BlockLayout.headerBytes).prefix(BlockBase.idBytes)) else {
                 throw .malformed
             }
             throw .needsBase(base)
         }
+        guard header.hasBase == (access.base != nil), !header.hasBase || header.codec == .zstd else { throw .malformed }
         guard header.plainBytes == layout.plainBytes, (header.codec == .raw) == layout.isRaw else { throw .malformed }
     }
 }

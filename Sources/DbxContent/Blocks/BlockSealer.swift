@@ -15,6 +15,7 @@ package struct SealedBlock: Sendable {
 /// 4 MiB of buffer between calls.
 package final class BlockSealer {
     package static let defaultLevel: Int32 = 1
+    private static let levelAgainstBase: Int32 = 3
 
     private let convergenceKey: ConvergenceKey
     private let level: Int32
@@ -38,7 +39,24 @@ package final class BlockSealer {
         return try seal(header, body: bytes.span.extracting(..<count))
     }
 
-    private func seal(_ header: BlockHeader, body: Span<UInt8>) throws(BlockError) -> SealedBlock {
+    /// The same as what differs from `base`; nil where the body of that has more than `limitBytes`.
+    package func seal(
+        _ plain: Span<UInt8>, against base: BlockBase, limitBytes: Int
+    ) throws(BlockError) -> SealedBlock? {
+        guard plain.count <= BlockLayout.maximumPlainBytes else { throw .tooLong }
+        let room = min(limitBytes, plain.count - 1)
+        guard room > BlockBase.idBytes else { return nil }
+        var body = base.id.bytes + [UInt8](repeating: 0, count: room - BlockBase.idBytes)
+        let count = try? compressor.compress(
+            plain, against: base.plain.span, level: Self.levelAgainstBase, into: &body, at: BlockBase.idBytes)
+        guard let count = count ?? nil else { return nil }
+        let header = BlockHeader(codec: .zstd, hasBase: true, plainBytes: plain.count)
+        return try seal(header, body: body.span.extracting(..<(BlockBase.idBytes + count)), base: base.id)
+    }
+
+    private func seal(
+        _ header: BlockHeader, body: Span<UInt8>, base: BlockID? = nil
+    ) throws(BlockError) -> SealedBlock {
         var hasher = SHA256()
         hasher.update(data: header.bytes)
         // The pointers are used only inside the closures.
@@ -48,7 +66,8 @@ package final class BlockSealer {
         let stored = unsafe body.withUnsafeBytes { unsafe sealFrames(header, $0, under: key) }
         let layout = try BlockLayout(plainBytes: Int64(header.plainBytes), storedBytes: Int64(stored.count))
         let access = BlockAccess(
-            id: BlockID(ofStored: stored), secrets: BlockSecrets(key: key, payloadHash: hash), layout: layout)
+            id: BlockID(ofStored: stored), secrets: BlockSecrets(key: key, payloadHash: hash), layout: layout,
+            base: base)
         return SealedBlock(access: access, stored: stored)
     }
 

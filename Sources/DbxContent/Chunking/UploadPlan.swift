@@ -37,8 +37,11 @@ package struct UploadPlan: Hashable, Sendable {
     package let steps: [Step]
 
     /// `runs`: the ranges that the server lacks, ordered, without overlap; neighbours are joined here. In a new stream
-    /// nothing of the file stands in blocks that it keeps.
-    package init(runs: [Range<Int64>], isNewStream: Bool) {
+    /// nothing of the file stands in blocks that it keeps. `oldBlock`: which block holds the byte at an offset now; short
+    /// runs in different ones are not packed together, so that each patch can be encoded against one.
+    package init(
+        runs: [Range<Int64>], isNewStream: Bool, oldBlock: (Int64) -> BlockID? = { _ in nil }
+    ) {
         let joined = Self.joined(runs)
         if isNewStream {
             steps = joined.isEmpty ? [] : [.stream(joined)]
@@ -46,7 +49,21 @@ package struct UploadPlan: Hashable, Sendable {
         }
         let long = joined.filter { $0.count >= Self.streamBytes }
         let short = joined.filter { $0.count < Self.streamBytes }
-        steps = Self.packed(short).map(Step.patch) + long.map { .stream([$0]) }
+        steps = Self.grouped(short, oldBlock).flatMap(Self.packed).map(Step.patch) + long.map { .stream([$0]) }
+    }
+
+    /// More patches than this are not worth their rows.
+    private static let mostGroups = 256
+
+    private static func grouped(_ runs: [Range<Int64>], _ oldBlock: (Int64) -> BlockID?) -> [[Range<Int64>]] {
+        var groups: [[Range<Int64>]] = []
+        var last: BlockID??
+        for run in runs {
+            let block = oldBlock(run.lowerBound)
+            if last == .some(block) { groups[groups.count - 1].append(run) } else { groups.append([run]) }
+            last = block
+        }
+        return groups.count <= mostGroups ? groups : [runs]
     }
 
     private static func joined(_ runs: [Range<Int64>]) -> [Range<Int64>] {

@@ -66,11 +66,14 @@ package struct BlockAccess: Hashable, Sendable {
     package let id: BlockID
     package let secrets: BlockSecrets
     package let layout: BlockLayout
+    /// The block that it is encoded against. The block's own header says so too, and is believed.
+    package let base: BlockID?
 
-    package init(id: BlockID, secrets: BlockSecrets, layout: BlockLayout) {
+    package init(id: BlockID, secrets: BlockSecrets, layout: BlockLayout, base: BlockID? = nil) {
         self.id = id
         self.secrets = secrets
         self.layout = layout
+        self.base = base
     }
 }
 

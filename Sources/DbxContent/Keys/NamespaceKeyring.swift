@@ -57,7 +57,8 @@ package struct NamespaceKeyring: Sendable {
                 secrets, using: key, nonce: AES.GCM.Nonce(data: entropy.bytes(12)),
                 authenticating: Self.authenticated(access.id, lengths.plain, lengths.stored))
             return BlockWrap(
-                sealed: Base64(Array(box.combined!)), key: id, plainBytes: lengths.plain, storedBytes: lengths.stored)
+                sealed: Base64(Array(box.combined!)), key: id, plainBytes: lengths.plain, storedBytes: lengths.stored,
+                base: access.base)
         } catch {
             fatalError("AES-GCM refused a 32-byte key or a 12-byte nonce: \(error)")
         }
@@ -81,7 +82,8 @@ package struct NamespaceKeyring: Sendable {
         guard let blockKey = BlockKey(bytes: Array(opened.prefix(32))),
             let hash = PayloadHash(bytes: Array(opened.dropFirst(32)))
         else { throw .malformedWrap }
-        return BlockAccess(id: block, secrets: BlockSecrets(key: blockKey, payloadHash: hash), layout: layout)
+        return BlockAccess(
+            id: block, secrets: BlockSecrets(key: blockKey, payloadHash: hash), layout: layout, base: wrap.base)
     }
 
     /// Nonce, K_b, h, tag.

@@ -9,8 +9,13 @@ package struct AgreedBlock: Hashable, Sendable {
     package var key: KeyID
     package var plainBytes: Int64
     package var storedBytes: Int64
+    /// The block that it is encoded against, if any; that one has no base.
+    package var base: BlockID?
 
-    package init(id: BlockID, wrap: [UInt8], key: KeyID, plainBytes: Int64, storedBytes: Int64) {
+    package init(
+        id: BlockID, wrap: [UInt8], key: KeyID, plainBytes: Int64, storedBytes: Int64, base: BlockID? = nil
+    ) {
+        self.base = base
         self.id = id
         self.wrap = wrap
         self.key = key
@@ -28,12 +33,13 @@ extension LocalStore {
             for block in blocks {
                 try execute(
                     """
-                    INSERT INTO blocks (id, wrap, wrap_key, plain, stored, agreed) VALUES (?, ?, ?, ?, ?, ?)
+                    INSERT INTO blocks (id, wrap, wrap_key, plain, stored, agreed, base) VALUES (?, ?, ?, ?, ?, ?, ?)
                     ON CONFLICT (id) DO UPDATE SET agreed = 1 WHERE agreed < excluded.agreed
                     """,
                     [
                         block.id.bytes.sqlValue, block.wrap.sqlValue, block.key.bytes.sqlValue,
                         block.plainBytes.sqlValue, block.storedBytes.sqlValue, (areAgreed ? 1 : 0).sqlValue,
+                        block.base.map { $0.bytes.sqlValue } ?? .null,
                     ])
             }
         }
@@ -63,14 +69,15 @@ extension LocalStore {
     package func block(_ number: BlockNumber) throws(StoreError) -> AgreedBlock? {
         do {
             return try queryOne(
-                "SELECT id, wrap, wrap_key, plain, stored FROM blocks WHERE number = ?",
+                "SELECT id, wrap, wrap_key, plain, stored, base FROM blocks WHERE number = ?",
                 [number.rawValue.sqlValue]
             ) { row in
                 guard let id = BlockID(bytes: row.bytes(0)), let key = KeyID(bytes: row.bytes(2)) else {
                     throw StoreError.corrupt("a block's row")
                 }
                 return AgreedBlock(
-                    id: id, wrap: row.bytes(1), key: key, plainBytes: row[3], storedBytes: row[4])
+                    id: id, wrap: row.bytes(1), key: key, plainBytes: row[3], storedBytes: row[4],
+                    base: row.bytesIfPresent(5).flatMap { BlockID(bytes: $0) })
             }
         } catch {
             throw Self.storeError(error)

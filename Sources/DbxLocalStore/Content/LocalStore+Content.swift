@@ -5,11 +5,10 @@ extension LocalStore {
     /// The extents within `range`, cut at its borders, in order; gaps are holes.
     package func content(_ number: InodeNumber, _ range: Range<Int64>) throws(StoreError) -> [LocalExtent] {
         do {
-            let keys = StretchKey.covering(number, range)
-            if keys.count > 4 { return try rows(of: number, in: range).map { $0.clipped(to: range) } }
-            var result: [LocalExtent] = []
-            for key in keys { result += try stretch(key).slice(range) }
-            return result
+            guard range.count <= 4 * Int(ContentLimits.segmentBytes) else {
+                return try rows(of: number, in: range).map { $0.clipped(to: range) }
+            }
+            return try StretchKey.covering(number, range).flatMap { try stretch($0).slice(range) }
         } catch {
             throw Self.storeError(error)
         }
@@ -142,14 +141,15 @@ extension LocalStore {
 
     /// Replaces what `range` of the file says and marks the stretches for the next upload.
     private func splice(_ node: inout LocalNode, _ range: Range<Int64>, _ new: [LocalExtent]) throws {
-        for key in try affected(node.number, range) {
-            let part = range.clamped(to: key.range)
+        let pieces = Dictionary(grouping: new) { ContentLimits.segmentIndex(of: $0.offset) }
+        let filled = pieces.keys.map { StretchKey(node: node.number, index: $0) }
+        for key in Set(try affected(node.number, range) + filled).sorted(by: { $0.index < $1.index }) {
             try mark(key)
-            try replace(&node, key, part, new.filter { $0.range.overlaps(part) })
+            try replace(&node, key, range.clamped(to: key.range), pieces[key.index] ?? [])
         }
     }
 
-    /// The stretches of `range`; a range past many of them (a huge sparse file) only those that hold something.
+    /// The stretches of `range`; of a range past many of them (a huge sparse file) only those that hold something.
     private func affected(_ number: InodeNumber, _ range: Range<Int64>) throws -> [StretchKey] {
         guard range.count > 16 * Int(ContentLimits.segmentBytes) else { return StretchKey.covering(number, range) }
         let used = try query(

@@ -7,6 +7,7 @@ enum Schema {
         migrator.registerMigration("1") { db in try db.execute(sql: version1) }
         migrator.registerMigration("2") { db in try db.execute(sql: version2) }
         migrator.registerMigration("3") { db in try db.execute(sql: version3) }
+        migrator.registerMigration("4") { db in try db.execute(sql: version4) }
         return migrator
     }()
 
@@ -81,4 +82,7 @@ enum Schema {
             PRIMARY KEY (parent, kept_as)
         ) WITHOUT ROWID;
         """
+
+    /// The id of the block that a block is encoded against.
+    private static let version4 = "ALTER TABLE blocks ADD COLUMN base BLOB;"
 }

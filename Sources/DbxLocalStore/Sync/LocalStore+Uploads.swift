@@ -98,6 +98,22 @@ extension LocalStore {
         }
     }
 
+    /// What the snapshot's content replaces on the server: what the file's changed stretches held before, or, of a new file,
+    /// what the file held whose name it took.
+    package func replacedContent(_ snapshot: UploadSnapshot) throws(StoreError) -> [Extent] {
+        if snapshot.contentBase != .zero {
+            var replaced: [Extent] = []
+            for index in snapshot.dirtyStretches { replaced += try agreedRow(snapshot.number, index: index) }
+            return replaced
+        }
+        for entry in try entries(of: snapshot.number) where entry.dirty {
+            if let id = entry.baseNode, id != snapshot.id, let old = try node(id), old.kind == .file {
+                return try named(agreedContent(old.number))
+            }
+        }
+        return []
+    }
+
     /// Those extents that stand in blocks, by the blocks' names.
     package func named(_ extents: [LocalExtent]) throws(StoreError) -> [Extent] {
         var ids: [BlockNumber: BlockID] = [:]

@@ -58,10 +58,24 @@ extension CommitDraft {
             throw Problem.badRequest(
                 "Block \(block.id) has \(storedBytes) stored bytes, not those of its wrap.")
         }
+        try checkBase(of: block)
         plainBytes[block.id] = block.wrap.plainBytes
         newBlocks.append(
             NamespaceBlockRecord(
                 block: block.id, seq: seq, sealed: block.wrap.sealed.bytes, key: block.wrap.key,
-                plainBytes: block.wrap.plainBytes, storedBytes: block.wrap.storedBytes))
+                plainBytes: block.wrap.plainBytes, storedBytes: block.wrap.storedBytes, base: block.wrap.base))
+    }
+
+    /// Readers of the block need the base too, and no more than that.
+    private func checkBase(of block: CommittedBlock) throws {
+        guard let id = block.wrap.base else { return }
+        guard let base = try rows.namespaceBlock(id, in: namespace.id) else {
+            throw Problem(
+                kind: .missingBlocks, detail: "The base of block \(block.id) is none of the namespace's.",
+                missing: [id])
+        }
+        guard base.base == nil else {
+            throw Problem.badRequest("The base of block \(block.id) has a base itself.")
+        }
     }
 }

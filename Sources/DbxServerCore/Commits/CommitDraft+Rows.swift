@@ -30,8 +30,6 @@ extension CommitDraft {
                     parent: change.parent, name: change.name, node: change.node, seq: seq, commit: request.id),
                 in: namespace.id)
         }
-        for edit in segmentEdits { try write(edit) }
-        for revision in revisions { try rows.insert(revision, in: namespace.id) }
         var unpinned: Int64 = 0
         for block in newBlocks {
             try rows.insert(block, in: namespace.id)
@@ -39,6 +37,8 @@ extension CommitDraft {
             try rows.setState(.live, of: block.block)
             unpinned += try rows.deleteUploads(of: block.block, in: namespace.id)
         }
+        for edit in segmentEdits { try write(edit) }
+        for revision in revisions { try rows.insert(revision, in: namespace.id) }
         return unpinned
     }
 

@@ -31,7 +31,7 @@ extension BlockRow {
             id: record.block, seq: record.seq,
             wrap: BlockWrap(
                 sealed: Base64(record.sealed), key: record.key, plainBytes: record.plainBytes,
-                storedBytes: record.storedBytes))
+                storedBytes: record.storedBytes, base: record.base))
     }
 }
 

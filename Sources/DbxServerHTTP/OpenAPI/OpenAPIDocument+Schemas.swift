@@ -84,7 +84,8 @@ extension OpenAPIDocument {
         "Extent": object(["offset": natural, "length": positive, "block": blockID, "blockOffset": natural]),
         "SegmentRow": object(["node": id, "index": natural, "seq": seq, "extents": list(reference("Extent"))]),
         "BlockRow": object(["id": blockID, "seq": seq, "wrap": reference("BlockWrap")]),
-        "BlockWrap": object(["sealed": base64, "key": id, "plainBytes": natural, "storedBytes": positive]),
+        "BlockWrap": object(
+            ["sealed": base64, "key": id, "plainBytes": natural, "storedBytes": positive], optional: ["base": blockID]),
         "ChangesPage": object([
             "nodes": list(reference("NodeRow")), "entries": list(reference("EntryRow")),
             "segments": list(reference("SegmentRow")), "blocks": list(reference("BlockRow")), "cursor": text,

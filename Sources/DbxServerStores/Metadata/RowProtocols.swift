@@ -95,7 +95,7 @@ package protocol ContentRows {
     ) throws(StoreError) -> [SegmentRecord]
     /// As the revision with this seq had them, in order.
     func segments(of node: NodeID, at seq: Seq, in namespace: NamespaceID) throws(StoreError) -> [SegmentRecord]
-    /// A new current row with the references to its blocks; the one before it must have been ended.
+    /// A new current row with the references to its blocks and to their bases, all of which are there; the one before it must have been ended.
     func insert(_ segment: SegmentRecord, in namespace: NamespaceID) throws(StoreError)
     func endSegment(_ index: Int64, of node: NodeID, at seq: Seq, in namespace: NamespaceID) throws(StoreError)
     /// All current rows of a node.

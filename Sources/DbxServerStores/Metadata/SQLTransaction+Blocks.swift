@@ -35,7 +35,7 @@ extension SQLTransaction {
             BlockStatements.insertNamespaceBlock,
             [
                 SQLValue(namespace), SQLValue(block.block), SQLValue(block.seq), .bytes(block.sealed),
-                SQLValue(block.key), .integer(block.plainBytes), .integer(block.storedBytes),
+                SQLValue(block.key), .integer(block.plainBytes), .integer(block.storedBytes), SQLValue(block.base),
             ])
     }
 
@@ -96,7 +96,7 @@ extension SQLTransaction {
     private static func namespaceBlock(_ row: inout RowReader) throws(StoreError) -> NamespaceBlockRecord {
         NamespaceBlockRecord(
             block: try row.block(), seq: try row.seq(), sealed: try row.bytes(), key: try row.id(),
-            plainBytes: try row.int64(), storedBytes: try row.int64())
+            plainBytes: try row.int64(), storedBytes: try row.int64(), base: try row.optionalBlock())
     }
 
     private static func upload(_ row: inout RowReader) throws(StoreError) -> UploadRecord {

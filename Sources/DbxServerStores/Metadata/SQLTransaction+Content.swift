@@ -26,6 +26,7 @@ extension SQLTransaction {
         for block in Set(segment.extents.map(\.block)).sorted() {
             try run(ContentStatements.insertReference, key + [SQLValue(block)])
         }
+        try run(ContentStatements.insertBaseReferences, key)
     }
 
     func endSegment(_ index: Int64, of node: NodeID, at seq: Seq, in namespace: NamespaceID) throws(StoreError) {

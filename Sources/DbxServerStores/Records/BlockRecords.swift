@@ -39,10 +39,14 @@ package struct NamespaceBlockRecord: Hashable, Sendable {
     package var key: KeyID
     package var plainBytes: Int64
     package var storedBytes: Int64
+    /// The block that it is encoded against.
+    package var base: BlockID?
 
     package init(
-        block: BlockID, seq: Seq, sealed: [UInt8], key: KeyID, plainBytes: Int64, storedBytes: Int64
+        block: BlockID, seq: Seq, sealed: [UInt8], key: KeyID, plainBytes: Int64, storedBytes: Int64,
+        base: BlockID? = nil
     ) {
+        self.base = base
         self.block = block
         self.seq = seq
         self.sealed = sealed

@@ -68,6 +68,12 @@ struct RowReader {
         return id
     }
 
+    mutating func optionalBlock() throws(StoreError) -> BlockID? {
+        guard let bytes = try optionalBytes() else { return nil }
+        guard let id = BlockID(bytes: bytes) else { throw .corrupt("column \(index) is no block id") }
+        return id
+    }
+
     mutating func block() throws(StoreError) -> BlockID {
         guard let id = BlockID(bytes: try bytes()) else { throw .corrupt("column \(index) is no block id") }
         return id
@@ -84,6 +90,7 @@ extension SQLValue {
     init<Kind>(_ id: Identifier<Kind>) { self = .bytes(id.bytes) }
     init<Kind>(_ id: Identifier<Kind>?) { self = id.map { .bytes($0.bytes) } ?? .null }
     init(_ block: BlockID) { self = .bytes(block.bytes) }
+    init(_ block: BlockID?) { self = block.map { .bytes($0.bytes) } ?? .null }
     init(_ seq: Seq) { self = .integer(seq.value) }
     init(_ time: Timestamp) { self = .integer(time.nanoseconds) }
     init(_ flag: Bool) { self = .integer(flag ? 1 : 0) }

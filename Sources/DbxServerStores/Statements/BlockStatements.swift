@@ -14,15 +14,15 @@ package enum BlockStatements: String, SQLStatements {
         """
 
     case namespaceBlock = """
-        SELECT block_id, seq, sealed, key_id, plain_bytes, stored_bytes FROM namespace_blocks
+        SELECT block_id, seq, sealed, key_id, plain_bytes, stored_bytes, base_id FROM namespace_blocks
         WHERE namespace_id = ?1 AND block_id = ?2
         """
     case insertNamespaceBlock = """
-        INSERT INTO namespace_blocks (namespace_id, block_id, seq, sealed, key_id, plain_bytes, stored_bytes)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        INSERT INTO namespace_blocks (namespace_id, block_id, seq, sealed, key_id, plain_bytes, stored_bytes, base_id)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
         """
     case namespaceBlocksBetween = """
-        SELECT block_id, seq, sealed, key_id, plain_bytes, stored_bytes FROM namespace_blocks
+        SELECT block_id, seq, sealed, key_id, plain_bytes, stored_bytes, base_id FROM namespace_blocks
         WHERE namespace_id = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq, block_id
         """
     case namespaceBlockSeqs = """

@@ -24,6 +24,14 @@ package enum ContentStatements: String, SQLStatements {
     case insertReference = """
         INSERT INTO segment_blocks (namespace_id, node_id, idx, from_seq, block_id) VALUES (?1, ?2, ?3, ?4, ?5)
         """
+    /// What the row's blocks are encoded against.
+    case insertBaseReferences = """
+        INSERT INTO segment_blocks (namespace_id, node_id, idx, from_seq, block_id)
+        SELECT DISTINCT r.namespace_id, r.node_id, r.idx, r.from_seq, b.base_id FROM segment_blocks r
+        JOIN namespace_blocks b ON b.namespace_id = r.namespace_id AND b.block_id = r.block_id
+        WHERE r.namespace_id = ?1 AND r.node_id = ?2 AND r.idx = ?3 AND r.from_seq = ?4 AND b.base_id IS NOT NULL
+        ON CONFLICT DO NOTHING
+        """
     case currentSegmentsBetween = """
         SELECT node_id, idx, from_seq, to_seq, extents FROM segments
         WHERE namespace_id = ?1 AND from_seq > ?2 AND from_seq <= ?3 AND to_seq IS NULL ORDER BY from_seq, node_id, idx

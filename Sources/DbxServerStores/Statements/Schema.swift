@@ -5,7 +5,7 @@
 /// servers by it (DESIGN §6).
 package enum Schema {
     package static let versions: [[String]] = [
-        accounts + namespaces + tree + content + blocks + journal, inlineBlocks,
+        accounts + namespaces + tree + content + blocks + journal, inlineBlocks, bases,
     ]
 
     private static let accounts = [
@@ -122,6 +122,9 @@ package enum Schema {
         // The stored form of small blocks, which are no objects. Not clustered: the rows are large.
         "CREATE TABLE block_bodies (block_id {bytes} PRIMARY KEY, body {bytes} NOT NULL)"
     ]
+
+    /// The block that another one is encoded against.
+    private static let bases = ["ALTER TABLE namespace_blocks ADD COLUMN base_id {bytes}"]
 
     private static let journal = [
         // The answer of each commit, for its repetition; chain is the hash over all commits up to it.

@@ -152,6 +152,7 @@ extension AgreedBlock {
 
     init(id: BlockID, wrap: BlockWrap) {
         self.init(
-            id: id, wrap: wrap.sealed.bytes, key: wrap.key, plainBytes: wrap.plainBytes, storedBytes: wrap.storedBytes)
+            id: id, wrap: wrap.sealed.bytes, key: wrap.key, plainBytes: wrap.plainBytes, storedBytes: wrap.storedBytes,
+            base: wrap.base)
     }
 }

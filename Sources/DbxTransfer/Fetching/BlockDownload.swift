@@ -27,6 +27,11 @@ struct BlockDownload: Sendable {
         if isCached(number) { return .stored }
         do throws(FetchFailure) {
             let access = try access(to: number)
+            var base: BlockBase?
+            if let id = access.base {
+                let outcome = try fetchBase(id, &base, opener: opener, cancel: cancel)
+                guard case .stored = outcome else { return outcome }
+            }
             let stored: [UInt8]
             do throws(APIError) {
                 stored = try api.block(
@@ -35,9 +40,29 @@ struct BlockDownload: Sendable {
                 return Self.outcome(of: error)
             }
             meter.countFetched(bytes: stored.count)
-            return try enter(stored, access, as: number, opener)
+            return try enter(stored, access, base, as: number, opener)
         } catch {
             return .failed(error)
+        }
+    }
+
+    /// Brings the base into the cache, where it stays for the blocks beside this one, and gives its content.
+    private func fetchBase(
+        _ id: BlockID, _ base: inout BlockBase?, opener: BlockOpener, cancel: CancelToken
+    ) throws(FetchFailure) -> Outcome {
+        do throws(StoreError) {
+            guard let number = try shared.withStore({ store throws(StoreError) in try store.blockNumber(id) }) else {
+                throw .corrupt("the base of a block is unknown")
+            }
+            base = try CacheReader(shared: shared).read(number)
+            if base != nil { return .stored }
+            let outcome = fetch(number, opener: opener, cancel: cancel)
+            guard case .stored = outcome else { return outcome }
+            base = try CacheReader(shared: shared).read(number)
+            // Given up again at once, for something else: another try.
+            return base == nil ? .mayWorkLater(retryAfter: nil, .missing) : .stored
+        } catch {
+            throw .local(error)
         }
     }
 
@@ -57,12 +82,12 @@ struct BlockDownload: Sendable {
     }
 
     private func enter(
-        _ stored: [UInt8], _ access: BlockAccess, as number: BlockNumber, _ opener: BlockOpener
+        _ stored: [UInt8], _ access: BlockAccess, _ base: BlockBase?, as number: BlockNumber, _ opener: BlockOpener
     ) throws(FetchFailure) -> Outcome {
         do throws(StoreError) {
             let writer = try CacheWriter(shared, bytes: access.layout.plainBytes)
             do throws(BlockError) {
-                try opener.open(stored, access) { writer.append($0) }
+                try opener.open(stored, access, base: base) { writer.append($0) }
             } catch {
                 // Damaged on the way or in the store: another try may bring it whole.
                 return .mayWorkLater(retryAfter: nil, .missing)

@@ -58,8 +58,13 @@ final class BlockUploader: Sendable {
     /// The server says that it does not have these: they are sent again when they come up.
     func doubt(_ blocks: [BlockID]) { doubted.withLock { $0.formUnion(blocks) } }
 
-    func upload(_ plain: [UInt8], cancel: CancelToken) throws(UploadFailure) -> CommittedBlock {
-        let sealed = try seal(plain)
+    func upload(
+        _ block: BlockSource.Block, _ bases: BlockBases, cancel: CancelToken
+    ) throws(UploadFailure) -> CommittedBlock {
+        let plain = block.bytes
+        let full = try seal(plain)
+        if let known = try known(full.id) { return known }
+        let sealed = try smaller(than: full, plain, bases, for: block.planned) ?? full
         claim(sealed.id)
         defer { sending.update { _ = $0.remove(sealed.id) } }
         if let known = try known(sealed.id) { return known }
@@ -83,14 +88,66 @@ final class BlockUploader: Sendable {
     // MARK: Making
 
     private func seal(_ plain: [UInt8]) throws(UploadFailure) -> SealedBlock {
-        let bench = try takeBench()
-        defer { benches.withLock { $0.append(bench) } }
-        do throws(BlockError) {
+        try atBench { bench throws(BlockError) in
             let block = try bench.sealer.seal(plain.span)
             try bench.opener.verify(block, holds: plain.span)
             return block
+        }
+    }
+
+    private func atBench<Value>(_ work: (Bench) throws(BlockError) -> Value) throws(UploadFailure) -> Value {
+        let bench = try takeBench()
+        defer { benches.withLock { $0.append(bench) } }
+        do throws(BlockError) {
+            return try work(bench)
         } catch {
             throw .block(error)
+        }
+    }
+
+    // MARK: Bases
+
+    /// Less is not worth a second block that a reader may have to fetch.
+    private static let fewestStoredBytes = 512
+
+    /// The block as what differs from one that it replaces, where that is here and saves enough: a quarter, or, where the
+    /// replaced one is encoded against an older one itself, three quarters. So blocks never hang on each other in rows,
+    /// and one that has drifted far from its base becomes a whole one again.
+    private func smaller(
+        than full: SealedBlock, _ plain: [UInt8], _ bases: BlockBases, for planned: PlannedBlock
+    ) throws(UploadFailure) -> SealedBlock? {
+        guard full.stored.count >= Self.fewestStoredBytes else { return nil }
+        let candidates = bases.candidates(for: planned)
+        var best: SealedBlock?
+        for candidate in candidates {
+            guard let (base, isOlder) = try base(for: candidate) else { continue }
+            let limit = best?.stored.count ?? full.stored.count / 4 * (isOlder ? 1 : 3)
+            let sealed = try atBench { bench throws(BlockError) in
+                let block = try bench.sealer.seal(plain.span, against: base, limitBytes: limit)
+                if let block { try bench.opener.verify(block, base: base, holds: plain.span) }
+                return block
+            }
+            if let sealed { best = sealed }
+        }
+        if !candidates.isEmpty { bases.note(success: best != nil) }
+        return best
+    }
+
+    /// The block that a replaced one is or is encoded against, and whether it is that older one. Nil where the server may
+    /// not have it, or it is not in the cache.
+    private func base(for replaced: BlockID) throws(UploadFailure) -> (BlockBase, isOlder: Bool)? {
+        try local { store throws(StoreError) -> (BlockNumber, Bool)? in
+            guard let number = try store.agreedBlockNumber(replaced) else { return nil }
+            let older = try store.block(number)?.base
+            if isDoubted(older ?? replaced) { return nil }
+            guard let older else { return (number, false) }
+            return try store.agreedBlockNumber(older).map { ($0, true) }
+        }.flatMap { number, isOlder throws(UploadFailure) in
+            do throws(StoreError) {
+                return try CacheReader(shared: shared).read(number).map { ($0, isOlder) }
+            } catch {
+                throw .local(error)
+            }
         }
     }
 
@@ -111,9 +168,11 @@ final class BlockUploader: Sendable {
 
     // MARK: Knowing
 
+    private func isDoubted(_ id: BlockID) -> Bool { doubted.withLock { $0.contains(id) } }
+
     /// The block as this client knows it already: committed in the namespace, or uploaded before.
     private func known(_ id: BlockID) throws(UploadFailure) -> CommittedBlock? {
-        guard !doubted.withLock({ $0.contains(id) }) else { return nil }
+        if isDoubted(id) { return nil }
         return try local { store throws(StoreError) in
             guard let number = try store.agreedBlockNumber(id), let block = try store.block(number) else { return nil }
             return CommittedBlock(id: id, wrap: block.wireWrap)

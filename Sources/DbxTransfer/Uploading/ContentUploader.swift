@@ -41,7 +41,8 @@ package final class ContentUploader: Sendable {
 
     /// Returns when the server has every block of the snapshot, whose bytes must stay until then.
     package func upload(_ snapshot: UploadSnapshot, cancel: CancelToken) throws(UploadFailure) -> ContentUpload {
-        var reader = SnapshotReader(snapshot, segments: shared.segments)
+        let bases = BlockBases(snapshot, replacing: try replaced(by: snapshot))
+        var reader = SnapshotReader(snapshot, segments: shared.segments, bases: bases)
         var source = BlockSource(reader.plan)
         let outcomes = Monitor(Outcomes())
         var next = try nextBlock(&source, &reader)
@@ -50,7 +51,7 @@ package final class ContentUploader: Sendable {
             takeRoom(block.bytes.count)
             // The last block, and so every small file, needs no other thread.
             next = try nextBlockOrSettle(&source, &reader, outcomes, holding: block.bytes.count)
-            start(block, at: index, alone: next == nil, outcomes, cancel)
+            start(block, at: index, alone: next == nil, bases, outcomes, cancel)
             index += 1
         }
         let made = try wait(for: outcomes)
@@ -92,12 +93,12 @@ package final class ContentUploader: Sendable {
     }
 
     private func start(
-        _ block: BlockSource.Block, at index: Int, alone: Bool, _ outcomes: Monitor<Outcomes>,
+        _ block: BlockSource.Block, at index: Int, alone: Bool, _ bases: BlockBases, _ outcomes: Monitor<Outcomes>,
         _ cancel: CancelToken
     ) {
         outcomes.update { $0.outstanding += 1 }
         let job: @Sendable () -> Void = { [self] in
-            let result = Result { () throws(UploadFailure) in try blocks.upload(block.bytes, cancel: cancel) }
+            let result = Result { () throws(UploadFailure) in try blocks.upload(block, bases, cancel: cancel) }
             giveRoom(block.bytes.count)
             outcomes.update { outcomes in
                 outcomes.outstanding -= 1
@@ -148,6 +149,14 @@ package final class ContentUploader: Sendable {
         return ContentUpload(
             segments: snapshot.dirtyStretches.map { SegmentChange(index: $0, extents: list.segment($0)) },
             blocks: committed.values.sorted { $0.id < $1.id }, contentHash: contentHash)
+    }
+
+    private func replaced(by snapshot: UploadSnapshot) throws(UploadFailure) -> [Extent] {
+        do throws(StoreError) {
+            return try shared.withStore { store throws(StoreError) in try store.replacedContent(snapshot) }
+        } catch {
+            throw .local(error)
+        }
     }
 
     /// What stands in blocks already, by their names.

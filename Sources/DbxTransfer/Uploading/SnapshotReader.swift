@@ -6,6 +6,9 @@ import DbxSystem
 /// Reads the staging bytes of a snapshot, in whatever order the blocks want them, and hashes the content as a whole
 /// where it is read from front to back. Owned by one thread.
 struct SnapshotReader {
+    /// A hole of this size takes half a second to hash; the largest file would take hours.
+    private static let mostHashedBytes: Int64 = 16 << 40
+
     let plan: UploadPlan
     private let staging: [LocalExtent]
     private let segments: SegmentFiles
@@ -13,14 +16,15 @@ struct SnapshotReader {
     private var hash: ContentHash?
     private var hashedTo: Int64 = 0
 
-    init(_ snapshot: UploadSnapshot, segments: SegmentFiles) {
+    init(_ snapshot: UploadSnapshot, segments: SegmentFiles, bases: BlockBases? = nil) {
         staging = snapshot.extents.filter(\.isStaging)
-        plan = UploadPlan(runs: staging.map(\.range), isNewStream: snapshot.isNewStream)
+        plan = UploadPlan(runs: staging.map(\.range), isNewStream: snapshot.isNewStream) { bases?.block(at: $0) }
         self.segments = segments
         size = snapshot.size
         // All that the file has is read, and in order, when nothing of it stands in blocks.
         let coversFile = snapshot.contentBase == .zero || Self.covers(snapshot)
-        hash = snapshot.isNewStream && coversFile ? ContentHash() : nil
+        let isHashed = snapshot.isNewStream && coversFile && snapshot.size <= Self.mostHashedBytes
+        hash = isHashed ? ContentHash() : nil
     }
 
     private static func covers(_ snapshot: UploadSnapshot) -> Bool {

@@ -1,0 +1,32 @@
+import DbxContent
+import DbxLocalStore
+import DbxModel
+import DbxSystem
+
+/// Reads whole blocks out of the cache, without the network. Sendable.
+struct CacheReader: Sendable {
+    let shared: SharedStore
+
+    /// The block with its content; nil where it is not in the cache, or no longer what it was.
+    func read(_ number: BlockNumber) throws(StoreError) -> BlockBase? {
+        let (block, cached) = try shared.withStore { store throws(StoreError) in
+            (try store.block(number), store.cached(number))
+        }
+        guard let block, let cached else { return nil }
+        let plain: [UInt8]
+        do throws(Errno) {
+            plain = try shared.segments.read(count: Int(cached.length), at: cached.location)
+        } catch {
+            throw .io(error)
+        }
+        // The room may have been given to something else meanwhile; if it has not, the disk has damaged the block.
+        let checksums = unsafe plain.withUnsafeBytes { unsafe CRC32C.checksums($0, frameBytes: CachedBlock.frameBytes) }
+        guard checksums == cached.checksums else {
+            try shared.withStore { store throws(StoreError) in
+                if store.cached(number)?.location == cached.location { try store.dropCache(number) }
+            }
+            return nil
+        }
+        return BlockBase(id: block.id, plain: plain)
+    }
+}
