@@ -54,7 +54,8 @@ package struct ZstdError: Error, Hashable, Sendable, CustomStringConvertible {
         precondition(offset <= target.count)
         unsafe ZSTD_CCtx_reset(context, ZSTD_reset_session_and_parameters)
         for (parameter, value) in [
-            (ZSTD_c_compressionLevel, level), (ZSTD_c_enableLongDistanceMatching, 1), (ZSTD_c_windowLog, Self.windowLog),
+            (ZSTD_c_compressionLevel, level), (ZSTD_c_enableLongDistanceMatching, 1),
+            (ZSTD_c_windowLog, Self.windowLog),
             (ZSTD_c_checksumFlag, 1),
         ] { unsafe ZSTD_CCtx_setParameter(context, parameter, value) }
         let count = unsafe target.withUnsafeMutableBytes { target in

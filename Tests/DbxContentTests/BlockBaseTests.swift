@@ -75,7 +75,8 @@ struct BlockBaseTests {
             var stored = block.stored
             stored[random.below(stored.count)] ^= UInt8(1 << random.below(8))
             let access = BlockAccess(
-                id: BlockID(ofStored: stored), secrets: block.access.secrets, layout: block.access.layout, base: base.id)
+                id: BlockID(ofStored: stored), secrets: block.access.secrets, layout: block.access.layout, base: base.id
+            )
             let damaged = SealedBlock(access: access, stored: stored)
             #expect(throws: BlockError.self, "seed \(testSeed)") { try open(damaged, base: base) }
         }

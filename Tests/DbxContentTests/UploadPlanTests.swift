@@ -36,10 +36,13 @@ struct UploadPlanTests {
     func groups() {
         let runs = (0..<300).map { Int64($0) * 10_000 }.map { $0..<$0 + 4096 }
         func pieces(_ runs: [Range<Int64>], blockBytes: Int64) -> [[Range<Int64>]] {
-            let plan = UploadPlan(runs: runs, isNewStream: false) { BlockID(ofStored: ($0 / blockBytes).bigEndianBytes) }
+            let plan = UploadPlan(runs: runs, isNewStream: false) {
+                BlockID(ofStored: ($0 / blockBytes).bigEndianBytes)
+            }
             return plan.steps.compactMap { if case .patch(let block) = $0 { block.pieces } else { nil } }
         }
-        #expect(pieces(runs, blockBytes: 1_000_000) == [Array(runs[..<100]), Array(runs[100..<200]), Array(runs[200...])])
+        #expect(
+            pieces(runs, blockBytes: 1_000_000) == [Array(runs[..<100]), Array(runs[100..<200]), Array(runs[200...])])
         #expect(pieces(runs, blockBytes: 10_000) == [runs])
     }
 

@@ -63,6 +63,27 @@ extension MountTests {
             #expect(try other.script(read) == client.script(read))
         }
 
+        @Test(.timeLimit(.minutes(3)))
+        func `a file that an editor saves anew sends what is new, and is read whole elsewhere`() throws {
+            let server = try makeServer()
+            let here = try MountedClient.mounted(on: server, name: "here")
+            try here.script("head -c 6000000 /dev/urandom > file")
+            try here.sync()
+            let there = try MountedClient.mounted(on: server, name: "there")
+            #expect(try there.script("sha256sum < file") == here.script("sha256sum < file"))
+            let before = try (here.counters(), there.counters())
+            try here.script("(echo a new line; cat file) > file.new; mv file.new file")
+            try here.sync()
+            let sum = try here.script("sha256sum < file")
+            try Shell.eventually("the edit arrives") { try there.script("sha256sum < file") == sum }
+            let after = try (here.counters(), there.counters())
+            #expect(after.0.uploadedBytes - before.0.uploadedBytes < 4_096)
+            #expect(after.1.fetchedBytes - before.1.fetchedBytes < 4_096)
+            // One that had neither needs the new blocks and what they were made of.
+            let cold = try MountedClient.mounted(on: server, name: "cold")
+            #expect(try cold.script("sha256sum < file") == sum)
+        }
+
         @Test(.timeLimit(.minutes(5)))
         func `4 KiB read at ten places of a 5 GiB file fetch at most ten blocks`() throws {
             let server = try makeServer()

@@ -178,7 +178,9 @@ struct MetadataStoreContractTests {
             for block in blocks {
                 try rows.insert(block, in: space)
                 try rows.insertIfAbsent(
-                    BlockRecord(id: block.block, generation: 1, storedBytes: 100, state: .live, createdAt: Timestamp(nanoseconds: 1)))
+                    BlockRecord(
+                        id: block.block, generation: 1, storedBytes: 100, state: .live,
+                        createdAt: Timestamp(nanoseconds: 1)))
             }
             try rows.insert(SegmentRecord(node: node, index: 0, from: Seq(1), extents: extents), in: space)
         }
