@@ -59,7 +59,23 @@ extension ClientDaemon: ControlHandling {
             connection: connectivity.status, pending: pending, transfer: transfer(pending),
             refused: report.refused, lastError: report.lastError, cache: cache(), quota: report.quota,
             counters: counters(report), settings: currentSettings,
-            held: report.guarded, conflicts: (try? conflicts().count) ?? 0, collisions: engine.collisions())
+            held: report.guarded, conflicts: (try? conflicts().count) ?? 0,
+            recoveries: (try? RecoveryLog.load(for: options.profile)) ?? [], warnings: warnings(),
+            collisions: engine.collisions())
+    }
+
+    private func warnings() -> [String] {
+        if !Paths.exists(options.profile.dataDirectory + "/state.db") {
+            return [
+                "the local state in \(options.profile.dataDirectory) was deleted while it was mounted: nothing can be made "
+                    + "durable here. When nothing is pending, mount again (dbxfs umount, dbxfs mount)"
+            ]
+        }
+        guard shared.withStore({ $0.isDamaged }) else { return [] }
+        return [
+            "the local state database is damaged; mount again (dbxfs umount, dbxfs mount): it is made anew then, and what "
+                + "is not on the server is saved"
+        ]
     }
 
     /// A pause whose end has come is none.

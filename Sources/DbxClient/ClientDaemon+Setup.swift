@@ -29,25 +29,36 @@ extension ClientDaemon {
         }
     }
 
+    /// Where the local state is damaged, what only it has is saved and a new one begun.
     static func openStore(
-        _ options: MountOptions, root: NodeID, now: Timestamp
+        _ options: MountOptions, root: NodeID, _ log: Logger, _ progress: (String) -> Void
     ) throws(ClientFailure) -> SharedStore {
         do throws(StoreError) {
-            let store = try LocalStore(
-                Self.storeConfiguration(options))
-            try store.makeRoot(root, now: now)
-            return SharedStore(store)
+            return try openStore(options, root: root)
         } catch {
-            if case .corrupt = error {
-                throw ClientFailure(
-                    .damaged, "The local state in \(options.profile.dataDirectory) cannot be used: \(error)",
-                    remedy: "Run: dbxfs fsck --repair"
-                        + (options.profile.name == "default" ? "" : " --profile \(options.profile.name)"))
-            }
-            throw ClientFailure(
-                .failed, "Cannot open the local state in \(options.profile.dataDirectory): \(error)",
-                remedy: "Check that its disk is writable and not full.")
+            guard case .corrupt(let problem) = error else { throw unusable(error, options) }
+            let recovery = try Recovery.run(for: options.profile, problem: problem)
+            for loss in recovery.losses { log.error("lost with the damaged local state: \(loss)") }
+            log.error("\(recovery.summary)")
+            progress("dbxfs: \(recovery.summary).")
         }
+        do throws(StoreError) {
+            return try openStore(options, root: root)
+        } catch {
+            throw unusable(error, options)
+        }
+    }
+
+    private static func openStore(_ options: MountOptions, root: NodeID) throws(StoreError) -> SharedStore {
+        let store = try LocalStore(storeConfiguration(options))
+        try store.makeRoot(root, now: SystemTime().now())
+        return SharedStore(store)
+    }
+
+    private static func unusable(_ error: StoreError, _ options: MountOptions) -> ClientFailure {
+        return ClientFailure(
+            .failed, "Cannot open the local state in \(options.profile.dataDirectory): \(error)",
+            remedy: "Check that its disk is writable and not full.")
     }
 
     /// Root's mount for everybody shows whose files are whose; any other shows all as the mounting user's.

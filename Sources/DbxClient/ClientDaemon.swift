@@ -54,11 +54,15 @@ package final class ClientDaemon: Sendable {
         let lock = try ProfileLock.take(options.profile, mountPoint: options.mountPoint)
         defer { withExtendedLifetime(lock) {} }
         if options.allowOther { try MountPoint.checkAllowOther() }
-        let daemon = try ClientDaemon(options, credentials: Credentials.load(for: options.profile), log: log)
+        let credentials = try Credentials.load(for: options.profile)
+        let store = try openStore(options, root: grant(in: credentials).rootNode, log, progress)
+        let daemon = try ClientDaemon(options, credentials: credentials, store: store, log: log)
         try daemon.serve(readiness, progress)
     }
 
-    private init(_ options: MountOptions, credentials: Credentials, log: Logger) throws(ClientFailure) {
+    private init(
+        _ options: MountOptions, credentials: Credentials, store shared: SharedStore, log: Logger
+    ) throws(ClientFailure) {
         let time = SystemTime()
         let entropy = SystemEntropy()
         let connectivity = Connectivity(time: time, entropy: entropy)
@@ -70,7 +74,6 @@ package final class ClientDaemon: Sendable {
         let journal = ActivityJournal(path: options.profile.activityFile, time: time)
         let grant = try Self.grant(in: credentials)
         let keys = KeyringBox(try Self.keyring(grant))
-        let shared = try Self.openStore(options, root: grant.rootNode, now: time.now())
         let meter = TransferMeter(time: time)
         do throws(Errno) {
             let fetcher = try BlockFetcher(
@@ -154,6 +157,7 @@ package final class ClientDaemon: Sendable {
         }
         do throws(ClientFailure) {
             try fillEmptyReplica(progress)
+            try bringBack(progress)
             do throws(Errno) {
                 try engine.start(on: fileSystem)
                 try events.start()
@@ -183,7 +187,7 @@ package final class ClientDaemon: Sendable {
                 progress("Reading the tree: \(rows) rows so far …")
             }
         } catch let error as APIError {
-            throw Account.failure(of: error, server: options.settings.server)
+            throw waiting(because: Account.failure(of: error, server: options.settings.server))
         } catch {
             throw ClientFailure(
                 .failed, "Cannot write the local state in \(options.profile.dataDirectory): \(error)",

@@ -1,5 +1,6 @@
 package import DbxModel
 import DbxSystem
+import GRDB
 package import Synchronization
 
 /// The client's copy of the tree, what waits for its upload, and the block cache (DESIGN §5.1).
@@ -31,6 +32,10 @@ package final class LocalStore {
     var cachedBlocks: [BlockNumber: CachedBlock] = [:]
     var evictionClock = EvictionClock()
     var reservations: [InodeNumber: StagingReservation] = [:]
+    /// Segments that were gone or cut off when the store was opened.
+    package internal(set) var restoredSegments: Set<Int32> = []
+    /// In-place ranges that are handed out, and to how many.
+    var writingInPlace: [StagingRange: Int] = [:]
     var unsyncedSegments: Set<Int32> = []
     var epoch: Int64 = 1
     var change: Int64 = 0
@@ -64,8 +69,8 @@ package final class LocalStore {
             segments = try SegmentFiles(directory: configuration.directory + "/segments")
             lockFile = try OpenFile(path: configuration.directory + "/lock", [.readWrite, .create])
             guard try lockFile.tryLock() else { throw StoreError.inUse(path: configuration.directory) }
-            guard !StoreRescue.hasLostDatabase(configuration.directory) else {
-                throw StoreError.corrupt("state.db is gone")
+            if let missing = try StoreFiles.missingPart(of: configuration.directory) {
+                throw StoreError.corrupt(missing)
             }
             stagingLog = StagingLog(directory: configuration.directory + "/segments")
             database = try StoreDatabase(directory: configuration.directory, boot: boot, entropy: entropy)
@@ -74,6 +79,9 @@ package final class LocalStore {
         }
         try load()
     }
+
+    /// SQLite has said since the start that its file is damaged: the next start saves what is only here and begins afresh.
+    package var isDamaged: Bool { database.isDamaged }
 
     // MARK: Transactions
 
@@ -111,10 +119,11 @@ package final class LocalStore {
         space.forgetRevived(after: mark)
     }
 
-    static func storeError(_ error: any Error) -> StoreError {
+    package static func storeError(_ error: any Error) -> StoreError {
         switch error {
         case let error as StoreError: error
         case let error as Errno: error == .noSpace ? .noSpace : .io(error)
+        case let error as DatabaseError: SQLConnection.failure(error.resultCode.rawValue, "\(error)")
         default: .database("\(error)")
         }
     }

@@ -3,9 +3,10 @@ import CDbxShims
 /// The checksum by which the local store notices damaged bytes: CRC-32C, by the processor's instruction where there is
 /// one. Against accidents only; what comes from others is named by its SHA-256.
 package enum CRC32C {
-    package static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
-        guard let start = bytes.baseAddress else { return 0 }
-        return unsafe dbxfs_crc32c(0, start, UInt(bytes.count))
+    /// `before`: the checksum of the bytes that these follow.
+    package static func checksum(_ bytes: UnsafeRawBufferPointer, after before: UInt32 = 0) -> UInt32 {
+        guard let start = bytes.baseAddress else { return before }
+        return unsafe dbxfs_crc32c(before, start, UInt(bytes.count))
     }
 
     package static func checksum(_ bytes: [UInt8]) -> UInt32 {

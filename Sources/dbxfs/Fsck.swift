@@ -6,8 +6,8 @@ struct Fsck: ParsableCommand {
         abstract: "Check the local state of a profile that is not mounted.",
         discussion: """
             Without --repair nothing is changed. With it counts, marks and cached blocks are put right; a database that is \
-            damaged is moved aside after the files that only this computer has were saved from it, and the next mount \
-            begins afresh with what the server has. Exit codes: 0 nothing is wrong (any more), 9 something is.
+            damaged is moved aside after the files that only this computer has were saved from it; the next mount begins \
+            afresh with what the server has and brings them back ('dbxfs mount' does all of this by itself). Exit codes: 0 nothing is wrong (any more), 9 something is.
             """)
 
     @Flag(help: "Repair what can be repaired.")

@@ -74,6 +74,12 @@ struct Logout: ParsableCommand {
                 "\(pending.files) changes of profile “\(profile.name)” are only here",
                 remedy: "Mount, then run: dbxfs umount --wait. To lose them: dbxfs logout --discard")
         }
+        let aside = try RecoveryLog.load(for: profile).reduce(0) { $0 + $1.waitingCount + $1.asideCount }
+        if !discard, aside > 0 {
+            throw ClientFailure(
+                .busy, "\(aside) files saved from a damaged state of profile “\(profile.name)” are only here",
+                remedy: "To see where: dbxfs recovered. To lose them: dbxfs logout --discard")
+        }
         if try Account.logOut(profile, lock: lock) {
             Output.line("Logged out.")
         } else {

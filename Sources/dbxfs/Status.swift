@@ -132,6 +132,10 @@ struct Status: ParsableCommand {
         if status.conflicts > 0 {
             lines.append("conflicts   \(status.conflicts) to choose from; to see them: dbxfs conflicts")
         }
+        for warning in status.warnings { lines.append("damage      \(warning)") }
+        for recovery in status.recoveries {
+            lines.append("recovered   \(Output.date(recovery.at)): \(recovery.summary); to see them: dbxfs recovered")
+        }
         for group in status.collisions.prefix(20) {
             lines.append(
                 "names       differ only by case or form: " + group.map { escaped($0) }.joined(separator: ", "))

@@ -133,7 +133,7 @@ struct CheckTests {
         }
 
         let rescue = try StoreRescue.run(in: fixture.path, now: Timestamp(nanoseconds: 1_800_000_000_000_000_000))
-        let files = Dictionary(uniqueKeysWithValues: rescue.files.map { ($0.path, $0) })
+        let files = Dictionary(uniqueKeysWithValues: rescue.files.map { ($0.savedAs, $0) })
         #expect(Set(files.keys) == ["d/unsent", "renamed", "sent"] || Set(files.keys) == ["link", "renamed", "sent"])
         #expect(files["sent"]?.isWhole == false && files["renamed"]?.isWhole == true)
         #expect(files["sent"]?.unsent.map { [$0.offset, $0.length] } == [[100, 5]])

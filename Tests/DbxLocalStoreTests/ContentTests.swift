@@ -71,6 +71,20 @@ final class StoreFixture {
 
 @Suite("Content of files in the local store")
 struct ContentTests {
+    @Test("is pending until it is sent, also when the clock was set back since it was written")
+    func clockSetBack() throws {
+        let fixture = try StoreFixture()
+        let future = Timestamp(seconds: 4_000_000_000, nanoseconds: 0)
+        let file = try fixture.store.create(
+            NewNode(kind: .file, mode: 0o644), in: .root, Name("f")!, now: future)
+        try fixture.store.truncate(file.number, to: 10, now: future)
+        let entry = try #require(try fixture.store.entry(parent: NodeID(high: 0, low: 1), name: Name("f")!))
+        let change = fixture.store.changeCounter
+        // Its name is on the server already and hides nothing.
+        try fixture.store.clearDirty(entryIn: NodeID(high: 0, low: 1), name: Name("f")!, ifChange: entry.change)
+        #expect(try fixture.store.hasPending(changedBefore: Timestamp(seconds: 1_000, nanoseconds: 0), change: change))
+    }
+
     @Test(
         "is what was written, through any sequence of writes, cuts, holes, clones, epochs and restarts",
         .timeLimit(.minutes(2)), arguments: testSeeds(12))

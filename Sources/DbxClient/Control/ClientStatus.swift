@@ -32,6 +32,10 @@ package struct ClientStatus: Hashable, Sendable, Codable {
     package var held: GuardStatus?
     /// How many conflicts nobody has settled yet: `dbxfs conflicts` lists them.
     package var conflicts: Int
+    /// What was saved from damaged states, until somebody dismisses it.
+    package var recoveries: [Recovery]
+    /// What is wrong with this computer's state now, and what to do: a sentence each.
+    package var warnings: [String]
     /// Names that differ only by case or Unicode form, in groups; from the mounted directory, for display.
     package var collisions: [[String]]
     /// The tree is large: only part of it was searched for collisions.
@@ -42,7 +46,7 @@ package struct ClientStatus: Hashable, Sendable, Codable {
         mountPoint: String, mountedAt: Timestamp, connection: ConnectionStatus, pending: PendingStatus,
         transfer: TransferStatus, refused: [RefusedItem], lastError: StatusError?, cache: CacheStatus,
         quota: Quota?, counters: ClientCounters, settings: TransferSettings, held: GuardStatus?, conflicts: Int,
-        collisions: CollisionSearch
+        recoveries: [Recovery], warnings: [String], collisions: CollisionSearch
     ) {
         self.version = version
         self.profile = profile
@@ -66,6 +70,8 @@ package struct ClientStatus: Hashable, Sendable, Codable {
         downloadLimit = settings.downloadLimit
         self.held = held
         self.conflicts = conflicts
+        self.recoveries = recoveries
+        self.warnings = warnings
         self.collisions = collisions.groups.map { $0.map { String(decoding: $0, as: UTF8.self) } }
         collisionsAreCut = collisions.isCut
     }

@@ -151,6 +151,15 @@ package final class Engine: Sendable, FileSystemEvents {
 
     package func stagingIsFull() { signals.update { $0.isStagingFull = true } }
 
+    /// Its upload finds the damage too, and says what to do.
+    package func foundDamage(in number: InodeNumber) {
+        let path = try? parts.shared.withStore { store throws(StoreError) in try TreePath.path(of: number, in: store) }
+        let shown = String(decoding: (path ?? nil) ?? [], as: UTF8.self)
+        let message = "Unsent bytes of \(shown) are damaged on this computer's disk"
+        parts.log.error("\(message)")
+        report.update { $0.lastError = StatusError(message: message, at: parts.time.now()) }
+    }
+
     /// The namespace's journal has reached `head`.
     package func noticed(head: Seq) {
         signals.update { $0.noticedHead = max($0.noticedHead, head) }

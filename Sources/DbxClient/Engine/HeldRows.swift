@@ -9,6 +9,8 @@ struct HeldRows {
         var number: InodeNumber
         var reason: String
         var remedy: String
+        /// Of the content, where a change of that is what helps: then it has another try.
+        var contentChange: Int64?
     }
 
     private(set) var rows: [NodeID: Refusal] = [:]
@@ -23,6 +25,12 @@ struct HeldRows {
     mutating func hold(_ id: NodeID, _ refusal: Refusal, now: Duration) {
         rows[id] = refusal
         if retryAt == nil { retryAt = now + Self.patience }
+    }
+
+    /// Gives those another try whose content is another one by now.
+    mutating func release(where hasChanged: (Refusal) -> Bool) {
+        rows = rows.filter { !hasChanged($0.value) }
+        if rows.isEmpty { retryAt = nil }
     }
 
     /// The cause may be gone.

@@ -3,6 +3,7 @@ import DbxContent
 import DbxLocalStore
 import DbxModel
 import DbxSync
+import DbxSystem
 import DbxTransfer
 import DbxWire
 import Synchronization
@@ -14,6 +15,7 @@ extension SyncLoop {
         if waitsForBurst() { return false }
         let start = now
         dropStaleUploads()
+        releaseChanged()
         let plan = try makePlan(uploading: uploads.files)
         pacing.planned(from: start, to: now)
         let ready = plan.uploads.filter { number in postponed[number].map { $0.until <= now } ?? true }
@@ -76,6 +78,10 @@ extension SyncLoop {
             hasSession = false
             postpone(number, retryAfter: nil)
         case .api(let error): postpone(number, retryAfter: error.retryAfter)
+        case .local(.io(.badMessage)):
+            hold(
+                number, reason: "unsent bytes of it are damaged on this computer's disk, so it is not sent",
+                remedy: "Write it again from a good copy, or delete it, and check the disk.", untilChanged: true)
         case .local, .block: postpone(number, retryAfter: nil)
         case .cancelled: break
         }
@@ -112,9 +118,22 @@ extension SyncLoop {
         hold(number, reason: error.problem?.title ?? error.description, remedy: Self.remedy(for: error))
     }
 
-    func hold(_ number: InodeNumber, reason: String, remedy: String) {
-        guard let id = try? store({ store throws(StoreError) in try store.node(number)?.id }) else { return }
-        held.hold(id, HeldRows.Refusal(number: number, reason: reason, remedy: remedy), now: now)
+    func hold(_ number: InodeNumber, reason: String, remedy: String, untilChanged: Bool = false) {
+        guard let node = (try? store { store throws(StoreError) in try store.node(number) }) ?? nil else { return }
+        let refusal = HeldRows.Refusal(
+            number: number, reason: reason, remedy: remedy, contentChange: untilChanged ? node.contentChange : nil)
+        held.hold(node.id, refusal, now: now)
+    }
+
+    /// Files that were written again or deleted since, where that was what they waited for.
+    private func releaseChanged() {
+        guard held.rows.values.contains(where: { $0.contentChange != nil }) else { return }
+        parts.shared.withStore { store in
+            held.release { refusal in
+                guard let change = refusal.contentChange else { return false }
+                return (try? store.node(refusal.number))??.contentChange != change
+            }
+        }
     }
 
     static func remedy(for error: APIError) -> String {

@@ -5,17 +5,7 @@ import DbxSystem
 package struct LocalCheck: Sendable, Codable {
     package private(set) var problems: [StoreProblem] = []
     /// Files that only this computer had, saved from a database that cannot be used any more.
-    package private(set) var rescued: Rescued?
-
-    package struct Rescued: Sendable, Codable {
-        /// Where the files are; nil when there were none.
-        package var directory: String?
-        package var files: [StoreRescue.File]
-        /// Where the damaged state is now.
-        package var damaged: String
-        /// What could not be read.
-        package var losses: [String]
-    }
+    package private(set) var rescued: Recovery?
 
     /// Whether everything is as it must be, now.
     package var isSound: Bool { problems.allSatisfy(\.isRepaired) && rescued?.losses.isEmpty ?? true }
@@ -32,7 +22,11 @@ package struct LocalCheck: Sendable, Codable {
                 .failed, "Cannot check the local state in \(profile.dataDirectory): \(error)",
                 remedy: "Check that its disk is there, writable and not full.")
         }
-        if let rescued = check.rescued { try PrivateFile.write(rescued, at: rescued.damaged + "/recovered.json") }
+        // What SQLite itself cannot read no repair can be built on.
+        if repairs, let problem = check.problems.first(where: { $0.kind == .database }) {
+            check.rescued = try Recovery.run(for: profile, problem: problem.text)
+            for index in check.problems.indices { check.problems[index].isRepaired = true }
+        }
         return check
     }
 
@@ -44,12 +38,6 @@ package struct LocalCheck: Sendable, Codable {
             guard case .corrupt(let what) = error else { throw error }
             problems = [StoreProblem(kind: .database, text: what)]
         }
-        // What SQLite itself cannot read no repair can be built on.
-        guard repairs, problems.contains(where: { $0.kind == .database }) else { return }
-        let rescue = try StoreRescue.run(in: directory, now: SystemTime().now())
-        rescued = Rescued(
-            directory: rescue.directory, files: rescue.files, damaged: rescue.damaged, losses: rescue.losses)
-        for index in problems.indices { problems[index].isRepaired = true }
     }
 
     private static func problems(in directory: String, repairs: Bool) throws(StoreError) -> [StoreProblem] {
@@ -77,8 +65,8 @@ package struct LocalCheck: Sendable, Codable {
         lines += rescued.files.map { file in
             "saved  \(file.path)" + (file.isWhole ? "" : " (only the parts that were not on the server)")
         }
-        if let directory = rescued.directory {
-            lines.append("Files that only this computer had are in \(directory): copy them back after the next mount.")
+        if !rescued.files.isEmpty {
+            lines.append("The next mount that reaches the server brings them back; to see them: dbxfs recovered")
         }
         return lines + ["The damaged state is in \(rescued.damaged)."]
     }

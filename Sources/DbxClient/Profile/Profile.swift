@@ -19,6 +19,7 @@ package struct Profile: Hashable, Sendable {
     package var credentialsFile: String { dataDirectory + "/credentials.json" }
     package var transferFile: String { dataDirectory + "/transfer.json" }
     package var activityFile: String { dataDirectory + "/activity" }
+    package var recoveryFile: String { dataDirectory + "/recovery.json" }
     package var lockFile: String { dataDirectory + "/daemon.lock" }
     package var logFile: String { logDirectory + "/log" }
 

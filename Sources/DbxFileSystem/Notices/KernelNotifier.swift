@@ -22,4 +22,6 @@ package protocol FileSystemEvents: Sendable {
     func synchronized(_ number: InodeNumber)
     /// Writers wait because staging is full: uploads should hurry.
     func stagingIsFull()
+    /// Unsent bytes of the file are not what was written any more.
+    func foundDamage(in number: InodeNumber)
 }

@@ -150,6 +150,15 @@ final class ReadOperation: Sendable {
         guard state.withLock({ $0.receiver != nil }) else { return }
         do throws(Errno) {
             for block in plan.unverified where try !fileSystem.verify(block) { return advance() }
+            for page in plan.doubtful
+            where try !fileSystem.shared.segments.sums.verify(
+                page, in: fileSystem.shared.segments)
+            {
+                // Nobody else has these bytes. A page that is another file's by now says nothing.
+                guard fileSystem.isCurrent(plan) else { return advance() }
+                fileSystem.events.foundDamage(in: open.number)
+                throw .ioError
+            }
             let isCurrent = unsafe try ThreadBuffer.withBytes(plan.count) { buffer throws(Errno) in
                 unsafe try fill(buffer, plan)
                 guard fileSystem.isCurrent(plan) else { return false }

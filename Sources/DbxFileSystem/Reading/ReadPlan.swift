@@ -18,6 +18,8 @@ struct ReadPlan {
     var missing: [BlockNumber] = []
     /// Cached blocks whose bytes have not been compared with their checksums since the start.
     var unverified: [CachedBlock] = []
+    /// Pages of staging that have not been compared with their checksums since the start.
+    var doubtful: [SegmentPage] = []
     /// What was in a place at this generation is there as long as it stands.
     var generation: UInt64 = 0
     var size: Int64 = 0
@@ -48,6 +50,7 @@ struct ReadPlan {
         let length = Int(extent.length)
         switch extent.source {
         case .staging(let location, _):
+            doubtful += store.segments.sums.doubtfulPages(location, extent.length)
             pieces.append(Piece(place: location, length: length))
         case .block(let block, let offset):
             guard let cached = store.cached(block), offset + extent.length <= cached.length else {
@@ -59,8 +62,8 @@ struct ReadPlan {
         }
     }
 
-    /// Whether the bytes can be read without the network and without checking blocks first.
-    var isLocal: Bool { missing.isEmpty && unverified.isEmpty }
+    /// Whether the bytes can be read without the network and without checking them first.
+    var isLocal: Bool { missing.isEmpty && unverified.isEmpty && doubtful.isEmpty }
 }
 
 extension LocalNode {

@@ -152,6 +152,23 @@ extension StoreCheck {
         }
     }
 
+    /// What is staged is what was written, as far as its pages have checksums.
+    mutating func checkStaging() throws {
+        let staged = try store.query(
+            """
+            SELECT start, length, block, segment, place, epoch, node FROM content WHERE block IS NULL ORDER BY node, start
+            """, []
+        ) { (try LocalStore.extent($0), $0[6] as Int64) }
+        for (extent, node) in staged {
+            guard case .staging(let location, _) = extent.source else { continue }
+            for page in SegmentPage.covering(location, extent.length) {
+                guard (try? store.segments.sums.verify(page, in: store.segments)) != true else { continue }
+                try note(.staging, "unsent bytes of node \(node) at \(extent.offset) are damaged")
+                break
+            }
+        }
+    }
+
     private func fault(of cached: CachedBlock) throws -> String? {
         guard let block = try store.block(cached.block) else { return "is not known" }
         guard cached.length == block.plainBytes else { return "has another length than the block" }

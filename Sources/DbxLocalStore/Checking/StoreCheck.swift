@@ -25,6 +25,7 @@ struct StoreCheck {
         try checkMarks()
         try checkSpace()
         try checkCache()
+        try checkStaging()
     }
 
     /// Notes a problem; `repair` runs as one operation of the store where repairs are wanted.

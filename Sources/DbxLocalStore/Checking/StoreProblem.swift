@@ -19,6 +19,8 @@ package struct StoreProblem: Hashable, Sendable, Codable {
         case unmarked
         /// A segment that is missing or too short.
         case segment
+        /// Unsent bytes that are not what was written. They are never sent; nothing else has them.
+        case staging
         /// A cached block that is not what its checksums say.
         case cache
     }

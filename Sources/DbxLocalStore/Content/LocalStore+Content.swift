@@ -115,6 +115,20 @@ extension LocalStore {
         sealEpoch()
     }
 
+    /// Gives a file the content of one that has no name, which is gone then; times and size follow.
+    package func replaceContent(
+        of number: InodeNumber, with other: InodeNumber, now: Timestamp
+    ) throws(StoreError) {
+        try transaction {
+            let new = try existing(other)
+            try truncate(number, to: 0, now: now)
+            if new.size > 0 { try clone(from: other, 0..<new.size, to: number, at: 0, now: now) }
+            try truncate(number, to: new.size, now: now)
+            _ = try setAttributes(number, AttributeUpdate(mtime: new.attributes.mtime), now: now)
+            try removeOrphan(other)
+        }
+    }
+
     /// Two files share the bytes from now on, so neither may be written in place.
     private func sealed(_ extent: LocalExtent) -> LocalExtent {
         guard case .staging(let location, _) = extent.source else { return extent }

@@ -30,6 +30,7 @@ extension LocalStore {
         if let range = try inPlace(number, offset: offset, length: length) {
             // Should the file let go of the bytes meanwhile, nobody else gets them before they have been written.
             space.retain(range.location, length)
+            writingInPlace[range, default: 0] += 1
             return range
         }
         if var reservation = reservations[number], reservation.nextOffset == offset, reservation.remaining >= length {
@@ -97,12 +98,27 @@ extension LocalStore {
 
     /// A handed-out range is held by its extents now.
     func settleReservation(_ range: StagingRange) {
+        endWritingInPlace(range)
         space.release(range.location, range.length)
         undo.append { [unowned self] in space.retain(range.location, range.length) }
     }
 
     /// The range is not recorded: its write failed, or is to be made again.
-    package func abandon(_ range: StagingRange) { space.release(range.location, range.length) }
+    package func abandon(_ range: StagingRange) {
+        endWritingInPlace(range)
+        space.release(range.location, range.length)
+    }
+
+    private func endWritingInPlace(_ range: StagingRange) {
+        guard range.isInPlace, let count = writingInPlace[range] else { return }
+        writingInPlace[range] = count > 1 ? count - 1 : nil
+    }
+
+    /// Pages with bytes that some thread is about to replace in place: what it finds to be part of an epoch by then it
+    /// writes again elsewhere, but it has changed them.
+    var unsettledPages: Set<SegmentPage> {
+        writingInPlace.keys.reduce(into: []) { $0.formUnion(SegmentPage.covering($1.location, $1.length)) }
+    }
 
     func retain(_ extent: LocalExtent) {
         guard case .staging(let location, _) = extent.source else { return }

@@ -4,18 +4,20 @@ import DbxSystem
 /// What of the store is on the disk for certain: everything up to a commit of SQLite, with the bytes that it names. In
 /// `state.epoch`, in two slots that are written in turn, so that the last whole one is always there.
 ///
-///     slot := magic u64, number u64, salt u64, frames u64, boot id 64 bytes, CRC-32C of what stands before u32
+///     slot := magic u64, number u64, salt u64, frames u64, operation u64, boot id 64 bytes, CRC-32C of what stands before u32
 ///
 /// Big-endian; the slots begin at 0 and 4096.
 struct EpochRecord: Hashable, Sendable {
     static let fileName = "state.epoch"
-    private static let magic: UInt64 = 0x6462_7866_7365_7031
+    private static let magic: UInt64 = 0x6462_7866_7365_7032
     private static let slotBytes: Int64 = 4_096
-    private static let recordBytes = 100
+    private static let recordBytes = 108
 
     var number: Int64
     /// The end of the last commit in SQLite's log.
     var position: WriteAheadLog.Position
+    /// The last operation of that commit: a database that does not have it is damaged.
+    var operation: UInt64
     /// Of the machine's boot in which the record was written.
     var boot: [UInt8]
 
@@ -34,6 +36,12 @@ struct EpochRecord: Hashable, Sendable {
         return try slots(of: file).compactMap(\.self).max { $0.number < $1.number }
     }
 
+    /// Whether both slots can be read; the power may have gone while one was written.
+    static func isWhole(in directory: String) throws(Errno) -> Bool {
+        let file = try OpenFile(path: "\(directory)/\(fileName)", [.readWrite, .create])
+        return try slots(of: file).allSatisfy { $0 != nil }
+    }
+
     private static func slots(of file: OpenFile) throws(Errno) -> [EpochRecord?] {
         [
             EpochRecord(encoded: try file.read(count: recordBytes, at: 0)),
@@ -44,6 +52,7 @@ struct EpochRecord: Hashable, Sendable {
     private var encoded: [UInt8] {
         var bytes = Self.magic.bigEndianBytes + number.bigEndianBytes
         bytes += position.salt.bigEndianBytes + position.frames.bigEndianBytes
+        bytes += operation.bigEndianBytes
         bytes += (boot + [UInt8](repeating: 0, count: 64)).prefix(64)
         return bytes + CRC32C.checksum(bytes).bigEndianBytes
     }
@@ -55,15 +64,19 @@ struct EpochRecord: Hashable, Sendable {
         number = Int64(bitPattern: bytes[8..<16].bigEndianValue)
         position = WriteAheadLog.Position(
             salt: bytes[16..<24].bigEndianValue, frames: Int64(bitPattern: bytes[24..<32].bigEndianValue))
-        boot = Array(bytes[32..<96])
+        operation = bytes[32..<40].bigEndianValue
+        boot = Array(bytes[40..<104])
     }
 
-    init(number: Int64, position: WriteAheadLog.Position, boot: [UInt8]) {
+    init(number: Int64, position: WriteAheadLog.Position, operation: UInt64, boot: [UInt8]) {
         self.number = number
         self.position = position
+        self.operation = operation
         self.boot = Array((boot + [UInt8](repeating: 0, count: 64)).prefix(64))
     }
 
     /// Whether the machine has been running ever since: then nothing that was written is lost.
-    func isOf(boot: [UInt8]) -> Bool { self.boot == EpochRecord(number: 0, position: position, boot: boot).boot }
+    func isOf(boot: [UInt8]) -> Bool {
+        self.boot == EpochRecord(number: 0, position: position, operation: 0, boot: boot).boot
+    }
 }

@@ -17,7 +17,8 @@ package struct EpochTicket: Sendable {
     package func sync(_ files: SegmentFiles) throws(Errno) {
         let log = try WriteAheadLog.open(in: directory)
         log.startWriting()
-        staging?.startWriting()
+        for segment in segments { try files.startWriting(segment) }
+        try staging?.writeSums(of: files)
         for segment in segments { try files.syncData(segment) }
         try files.syncNames()
         try staging?.sync()
@@ -45,14 +46,18 @@ extension LocalStore {
             number: epoch, segments: unsyncedSegments.sorted(),
             freed: space.takeFreed().map { FreedPage(segment: $0.segment, page: $0.page) },
             staging: staging,
-            record: EpochRecord(number: epoch, position: position, boot: boot),
+            record: EpochRecord(
+                number: epoch, position: position, operation: database.committed, boot: boot),
             directory: configuration.directory)
     }
 
     /// The epoch is on the disk: what was freed before it may be used again.
     package func finishEpoch(_ ticket: EpochTicket) {
         space.thaw()
-        space.reuse(ticket.freed.map { ($0.segment, $0.page) })
+        for (segment, page) in space.reuse(ticket.freed.map { ($0.segment, $0.page) }) {
+            segments.sums.forget(SegmentPage(segment: segment, index: Int32(truncatingIfNeeded: page)))
+        }
+        if ticket.staging != nil { stagingLog.finished() }
         if !ticket.freed.isEmpty { reuseGeneration.add(1, ordering: .releasing) }
         statistics.epochs += 1
     }

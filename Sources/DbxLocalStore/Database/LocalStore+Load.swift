@@ -39,11 +39,14 @@ extension LocalStore {
 
     private func loadSpace() throws {
         for number in try query("SELECT number FROM segments ORDER BY number", [], { $0[0] as Int64 }) {
-            space.addSegment(Int32(truncatingIfNeeded: number))
+            let segment = Int32(truncatingIfNeeded: number)
+            if try segments.restore(segment) { restoredSegments.insert(segment) }
+            space.addSegment(segment)
         }
         let extents = try query(
             "SELECT start, length, block, segment, place, epoch FROM content WHERE block IS NULL", [], Self.extent)
         for extent in extents { retain(extent) }
+        try loadSums(extents)
         let blocks = try query("SELECT block, segment, place, length, checksums FROM cache") { row -> CachedBlock in
             let segment: Int64 = row[1]
             let sums = row.bytes(4)
@@ -58,6 +61,31 @@ extension LocalStore {
         for block in blocks {
             space.retain(block.location, block.length)
             enter(block)
+        }
+    }
+
+    /// Sums of what is staged, from the log. One that is older than the bytes speaks of what was there before.
+    private func loadSums(_ staging: [LocalExtent]) throws {
+        guard !staging.isEmpty else { return }
+        try loadKnownSums(staging)
+        for extent in staging {
+            guard case .staging(let location, _) = extent.source, restoredSegments.contains(location.segment) else {
+                continue
+            }
+            for page in SegmentPage.covering(location, extent.length) { segments.sums.condemn(page) }
+        }
+    }
+
+    private func loadKnownSums(_ staging: [LocalExtent]) throws {
+        guard Paths.exists(StagingLog.path(segments.directory)) else { return }
+        let last = database.isAheadOfDisk ? Int64.max : database.lastEpoch - 1
+        let tree = StagedTree(try StagingLog.contents(in: segments.directory, upTo: last).batches)
+        for extent in staging {
+            guard case .staging(let location, let written) = extent.source else { continue }
+            for page in SegmentPage.covering(location, extent.length) {
+                guard let known = tree.sums[page], known.epoch >= written else { continue }
+                segments.sums.set(known.sum, of: page, isDoubted: true)
+            }
         }
     }
 

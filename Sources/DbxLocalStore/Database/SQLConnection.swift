@@ -23,6 +23,8 @@ import GRDBSQLite
     /// Written by SQLite at each commit: how many frames its log has.
     private let frames: UnsafeMutablePointer<Int32>
     private var statements: [String: Statement] = [:]
+    /// Called whenever SQLite says that its file is damaged.
+    var whenDamaged: (() -> Void)?
 
     /// Opens the file, which exists.
     init(path: String) throws(StoreError) {
@@ -63,6 +65,25 @@ import GRDBSQLite
         if try queue.read({ try Schema.migrator.hasBeenSuperseded($0) }) { throw StoreError.tooNew(path: path) }
         try Schema.migrator.migrate(queue)
         try queue.close()
+    }
+
+    /// Throws where the file has none of our tables, being another one than before.
+    func checkTables() throws {
+        var hasTables = false
+        try read("SELECT 1 FROM sqlite_master WHERE name = 'nodes'", []) { _ in
+            hasTables = true
+            return false
+        }
+        if !hasTables { throw StoreError.corrupt("state.db has no tables") }
+    }
+
+    /// Throws where a page is damaged. Reads the whole file.
+    func checkPages() throws {
+        try read("PRAGMA quick_check(1)", []) { row in
+            let answer = String(decoding: row.bytes(0), as: UTF8.self)
+            guard answer == "ok" else { throw StoreError.corrupt(answer) }
+            return false
+        }
     }
 
     var isInTransaction: Bool { unsafe sqlite3_get_autocommit(handle) == 0 }
@@ -142,12 +163,16 @@ import GRDBSQLite
     }
 
     private func failure() -> StoreError {
-        let code = unsafe sqlite3_errcode(handle)
-        let message = unsafe String(cString: sqlite3_errmsg(handle))
+        let failure = Self.failure(unsafe sqlite3_errcode(handle), unsafe String(cString: sqlite3_errmsg(handle)))
+        if case .corrupt = failure { whenDamaged?() }
+        return failure
+    }
+
+    static func failure(_ code: Int32, _ message: String) -> StoreError {
         switch code {
-        case SQLITE_FULL: return .noSpace
-        case SQLITE_CORRUPT, SQLITE_NOTADB: return .corrupt(message)
-        default: return .database("\(message) (SQLite error \(code))")
+        case SQLITE_FULL: .noSpace
+        case SQLITE_CORRUPT, SQLITE_NOTADB: .corrupt(message)
+        default: .database("\(message) (SQLite error \(code))")
         }
     }
 }

@@ -14,9 +14,11 @@ final class StoreDatabase {
     private let log: RedoLog
     /// The number of the last finished operation, and the one that SQLite has committed.
     private var operation: UInt64 = 0
-    private var committed: UInt64 = 0
+    private(set) var committed: UInt64 = 0
     /// Set when memory and disk can no longer be made to agree: everything fails from then on.
     private var broken: StoreError?
+    /// SQLite has said that its file is damaged. The next start looks at all of it.
+    private(set) var isDamaged = false
     /// The number of the epoch that was on the disk when the store was opened, and whether what the store has now may be
     /// more than that.
     let lastEpoch: Int64
@@ -34,13 +36,21 @@ final class StoreDatabase {
         isAheadOfDisk = isSameBoot
         if let record, !isSameBoot { try WriteAheadLog.rollBack(to: record.position, in: directory) }
         connection = try SQLConnection(path: path)
+        if record != nil { try connection.checkTables() }
+        let mark = "\(directory)/\(StoreFiles.damagedMark)"
+        if Paths.exists(mark) { try connection.checkPages() }
+        try? Paths.remove(mark)
         try SQLConnection.migrate(path: path)
         log = try RedoLog(path: directory + "/state.log", generation: entropy.next())
         lastEpoch = record.map { isSameBoot ? $0.number : $0.number + 1 } ?? 0
         // Before the record bears this boot's name, under which the log would be believed.
         if !isSameBoot { try log.clear() }
         if record == nil || !isSameBoot { try begin(after: record, boot: boot) }
-        try recover(log: isSameBoot)
+        connection.whenDamaged = { [weak self] in
+            self?.isDamaged = true
+            _ = try? OpenFile(path: mark, [.readWrite, .create])
+        }
+        try recover(log: isSameBoot, from: record?.operation ?? 0)
     }
 
     /// From here on a killed process loses nothing, for the disk's state has this boot's name.
@@ -51,7 +61,8 @@ final class StoreDatabase {
         }
         // With all of the log in the database file any other log is to be dropped.
         let position = record?.position ?? WriteAheadLog.Position(salt: 0, frames: 0)
-        try EpochRecord(number: lastEpoch, position: position, boot: boot).write(in: directory)
+        let operation = record?.operation ?? 0
+        try EpochRecord(number: lastEpoch, position: position, operation: operation, boot: boot).write(in: directory)
         if record == nil { try Paths.syncDirectory(directory) }
     }
 
@@ -160,11 +171,12 @@ final class StoreDatabase {
     }
 
     /// What the last process had finished and SQLite had not; nothing where the log is not to be trusted.
-    private func recover(log isTrusted: Bool) throws {
+    private func recover(log isTrusted: Bool, from epoch: UInt64) throws {
         try connection.read("SELECT value FROM meta WHERE key = ?", [Self.operationKey.sqlValue]) { row in
             committed = row.bytes(0)[...].bigEndianValue
             return false
         }
+        guard committed >= epoch else { throw StoreError.corrupt("state.db has lost what its last epoch had") }
         operation = committed
         guard isTrusted else { return }
         let records = try log.records()

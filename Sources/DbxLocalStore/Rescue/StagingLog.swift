@@ -14,17 +14,12 @@ import DbxSystem
 ///             | 3 node, parent, length of name, name        where a node is
 ///             | 4 node, size, bytes that are no holes
 ///             | 5 node                                      nothing of it is unsent
+///             | 6 node, id 16 bytes, content's seq, mode, mtime
+///             | 7 segment, first page, count, { from u16, to u16, CRC-32C of these bytes u32 }
 ///
+/// A second batch of an epoch has the checksums (7) of the pages that the first one names: they are made without the lock.
 /// All numbers are 8 bytes, big-endian; length and checksum of a batch 4 bytes. Guarded by the store's lock.
 final class StagingLog {
-    enum Record: Hashable {
-        case bytes(node: InodeNumber, Range<Int64>, at: SegmentLocation)
-        case none(node: InodeNumber, Range<Int64>)
-        case name(node: InodeNumber, parent: InodeNumber, Name)
-        case file(node: InodeNumber, size: Int64, allocated: Int64)
-        case gone(node: InodeNumber)
-    }
-
     /// How far the records go, to take back those of an operation that failed.
     struct Mark {
         fileprivate let count: Int
@@ -36,8 +31,16 @@ final class StagingLog {
         fileprivate let file: OpenFile
         /// Of a log written anew, which is not yet under its name.
         fileprivate let directory: String?
+        /// The batch of checksums, and where its place is.
+        fileprivate let sums: StagingSumsBatch
+        fileprivate let position: Int64
 
-        func startWriting() { file.startWriting() }
+        /// Makes the checksums while the bytes are on their way to the disk.
+        func writeSums(of files: SegmentFiles) throws(Errno) {
+            let batch = try sums.bytes(files)
+            if !batch.isEmpty { try file.write(batch, at: position) }
+            file.startWriting()
+        }
 
         func sync() throws(Errno) {
             try file.syncData()
@@ -60,6 +63,8 @@ final class StagingLog {
     /// Nodes whose place the log tells.
     private var named: Set<InodeNumber> = []
     private var isStale = true
+    /// The last step has not come to its end: behind it nothing can be read.
+    private var isUnderWay = false
 
     static func path(_ directory: String) -> String { directory + "/staging.log" }
 
@@ -113,9 +118,13 @@ final class StagingLog {
         records[mark.count - 1] = last
     }
 
+    /// The last step has come to the disk.
+    func finished() { isUnderWay = false }
+
     /// A batch may not have come to the disk.
     func distrust() {
         isStale = true
+        isUnderWay = false
         records = []
         touched = []
     }
@@ -124,14 +133,12 @@ final class StagingLog {
 
     /// Writes what has happened since the last batch; nil when that is nothing.
     func write(epoch: Int64, from store: LocalStore) throws(StoreError) -> Step? {
-        if position > max(Self.largestLogBytes, 4 * wholeBytes) { distrust() }
+        if isUnderWay || position > max(Self.largestLogBytes, 4 * wholeBytes) { distrust() }
         if !isStale, records.isEmpty, touched.isEmpty { return nil }
         do {
             if isStale { return try writeAnew(epoch: epoch, from: store) }
-            for node in touched { try describe(node, in: store) }
-            try append(batch: epoch)
-            guard let file else { return nil }
-            return Step(file: file, directory: nil)
+            try describe(in: store)
+            return try append(batch: epoch, unsettled: store.unsettledPages, directory: nil)
         } catch {
             distrust()
             throw LocalStore.storeError(error)
@@ -142,133 +149,59 @@ final class StagingLog {
         isStale = false
         named = []
         for (node, extent) in try store.allStaging() { splice(node, extent.range, [extent], removesStaging: false) }
-        for node in touched { try describe(node, in: store) }
+        try describe(in: store)
         let path = Self.path(directory)
         file = try OpenFile(path: path + ".new", [.readWrite, .create, .truncate])
         position = 0
-        try append(batch: epoch)
+        let step = try append(batch: epoch, unsettled: store.unsettledPages, directory: directory)
         wholeBytes = position
-        return file.map { Step(file: $0, directory: directory) }
+        return step
     }
 
-    /// Size and place of a file that has changed, and the places of the directories above it.
-    private func describe(_ number: InodeNumber, in store: LocalStore) throws {
-        guard let node = try store.node(number), !node.isOrphan else { return }
-        records.append(.file(node: number, size: node.size, allocated: node.allocatedBytes))
+    /// What the files are that have changed, and the places of the directories above all that is named.
+    private func describe(in store: LocalStore) throws {
+        var ways: Set<InodeNumber> = []
+        for case .name(_, let parent, _) in records { try tellPlaces(from: parent, in: store, &ways) }
+        for number in touched {
+            guard let node = try store.node(number), !node.isOrphan else { continue }
+            records.append(.file(node: number, size: node.size, allocated: node.allocatedBytes))
+            let identity = StagedIdentity(
+                id: node.id, base: node.contentSeq, mode: node.attributes.mode, mtime: node.attributes.mtime)
+            records.append(.identity(node: number, identity))
+            try tellPlaces(from: number, in: store, &ways)
+        }
+    }
+
+    /// Up to the root, also where the first ones are told already: what is above them may not be.
+    private func tellPlaces(from number: InodeNumber, in store: LocalStore, _ ways: inout Set<InodeNumber>) throws {
         var current = number
-        while current != .root, !named.contains(current), let (parent, name) = try store.place(of: current) {
-            place(current, in: parent, name)
+        while current != .root, ways.insert(current).inserted, let (parent, name) = try store.place(of: current) {
+            if !named.contains(current) { place(current, in: parent, name) }
             current = parent
         }
     }
 
-    private func append(batch epoch: Int64) throws {
+    /// `unsettled`: pages that may be written to still.
+    private func append(batch epoch: Int64, unsettled: Set<SegmentPage>, directory: String?) throws -> Step? {
+        let sums = StagingSumsBatch(epoch: epoch, records: records, except: unsettled)
+        let bytes = Self.batch(epoch: epoch, records)
+        try file?.write(bytes, at: position)
+        position += Int64(bytes.count)
+        defer { position += sums.encodedBytes }
+        isUnderWay = true
+        records.removeAll(keepingCapacity: records.count < 1 << 16)
+        touched.removeAll(keepingCapacity: true)
+        return file.map { Step(file: $0, directory: directory, sums: sums, position: position) }
+    }
+
+    static func batch(epoch: Int64, _ records: [Record]) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: 8)
         bytes.append(number: epoch)
         for record in records { record.encode(into: &bytes) }
         let payload = Array(bytes[8...])
         bytes.replaceSubrange(
             0..<8, with: UInt32(payload.count).bigEndianBytes + CRC32C.checksum(payload).bigEndianBytes)
-        try file?.write(bytes, at: position)
-        position += Int64(bytes.count)
-        records.removeAll(keepingCapacity: records.count < 1 << 16)
-        touched.removeAll(keepingCapacity: true)
-    }
-}
-
-extension StagingLog.Record {
-    fileprivate func encode(into bytes: inout [UInt8]) {
-        switch self {
-        case .bytes(let node, let range, let location):
-            bytes.append(tag: 1, node, range)
-            bytes.append(number: Int64(location.segment))
-            bytes.append(number: location.position)
-        case .none(let node, let range): bytes.append(tag: 2, node, range)
-        case .name(let node, let parent, let name):
-            bytes.append(3)
-            for number in [node.rawValue, parent.rawValue, UInt64(name.bytes.count)] { bytes.append(number: number) }
-            bytes += name.bytes
-        case .file(let node, let size, let allocated):
-            bytes.append(4)
-            bytes.append(number: node.rawValue)
-            bytes.append(number: size)
-            bytes.append(number: allocated)
-        case .gone(let node):
-            bytes.append(5)
-            bytes.append(number: node.rawValue)
-        }
-    }
-
-    fileprivate init(_ reader: inout ByteReader) throws(StoreError) {
-        let tag = try reader.number(1)
-        let node = InodeNumber(rawValue: try reader.number(8))
-        switch tag {
-        case 1:
-            let range = try reader.range()
-            let segment = Int32(truncatingIfNeeded: try reader.number(8))
-            let position = Int64(bitPattern: try reader.number(8))
-            self = .bytes(node: node, range, at: SegmentLocation(segment: segment, position: position))
-        case 2: self = .none(node: node, try reader.range())
-        case 3:
-            let parent = InodeNumber(rawValue: try reader.number(8))
-            let count = Int(clamping: try reader.number(8))
-            guard let name = Name(try reader.bytes(count)) else { throw .corrupt("a name in staging.log") }
-            self = .name(node: node, parent: parent, name)
-        case 4:
-            let size = Int64(bitPattern: try reader.number(8))
-            self = .file(node: node, size: size, allocated: Int64(bitPattern: try reader.number(8)))
-        case 5: self = .gone(node: node)
-        default: throw .corrupt("a record in staging.log")
-        }
-    }
-}
-
-extension StagingLog {
-    /// All records of the whole batches of a log, up to an epoch.
-    static func records(in directory: String, upTo epoch: Int64) throws(StoreError) -> [Record] {
-        do {
-            let file = try OpenFile(path: path(directory), .readOnly)
-            var reader = ByteReader(try file.read(count: Int(clamping: try file.size()), at: 0))
-            var records: [Record] = []
-            while let payload = Self.payload(&reader) {
-                var batch = ByteReader(payload)
-                guard Int64(bitPattern: try batch.number(8)) <= epoch else { break }
-                while !batch.isAtEnd { records.append(try Record(&batch)) }
-            }
-            return records
-        } catch {
-            throw LocalStore.storeError(error)
-        }
-    }
-
-    private static func payload(_ reader: inout ByteReader) -> [UInt8]? {
-        guard let length = try? reader.number(4), let checksum = try? reader.number(4),
-            let payload = try? reader.bytes(Int(length)), UInt64(CRC32C.checksum(payload)) == checksum
-        else { return nil }
-        return payload
-    }
-}
-
-extension ByteReader {
-    fileprivate mutating func range() throws(StoreError) -> Range<Int64> {
-        let offset = Int64(bitPattern: try number(8))
-        let (end, overflow) = offset.addingReportingOverflow(Int64(bitPattern: try number(8)))
-        guard offset >= 0, end >= offset, !overflow else { throw .corrupt("a range in staging.log") }
-        return offset..<end
-    }
-}
-
-extension [UInt8] {
-    fileprivate mutating func append<Number: FixedWidthInteger>(number: Number) {
-        // Safe: the number's bytes are lent for the call.
-        unsafe Swift.withUnsafeBytes(of: number.bigEndian) { unsafe append(contentsOf: $0) }
-    }
-
-    fileprivate mutating func append(tag: UInt8, _ node: InodeNumber, _ range: Range<Int64>) {
-        append(tag)
-        append(number: node.rawValue)
-        append(number: range.lowerBound)
-        append(number: Int64(range.count))
+        return bytes
     }
 }
 

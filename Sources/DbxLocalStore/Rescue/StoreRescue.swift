@@ -1,18 +1,33 @@
 package import DbxModel
 import DbxSystem
+import Foundation
 
-/// Saves what only this computer has when `state.db` is damaged or gone: the bytes that `StagingLog` names become ordinary
-/// files, the rest of the state is moved aside, and the next mount begins afresh with what the server has.
+/// Saves what only this computer has when the store's files are damaged or gone: the bytes that `StagingLog` names become
+/// ordinary files, the rest of the state is moved aside, and the store begins afresh with what the server has.
 package struct StoreRescue: Sendable {
     /// A file that was saved.
-    package struct File: Hashable, Sendable, Codable {
-        /// Where it lay in the tree, as far as that is known.
-        package var path: String
+    package struct File: Hashable, Sendable {
+        /// Where it lay in the tree, as far as that is known, from the root down.
+        package var path: [Name]
+        /// Where it lies now, from `directory` on.
+        package var savedAs: String
         package var size: Int64
         /// The bytes that the server does not have, as offsets and lengths. Everything else of the saved file is zeros.
         package var unsent: [ByteRange]
         /// Whether all of the file was unsent: then what was saved is the file.
         package var isWhole: Bool
+        /// Whether all of its unsent bytes could be read, and are what was written: their checksums say so.
+        package var isIntact: Bool
+        package var identity: Identity?
+    }
+
+    /// What the file is to the server.
+    package struct Identity: Hashable, Sendable, Codable {
+        package var node: NodeID
+        /// The state of its content at the server on which this computer's was based.
+        package var base: Seq
+        package var mode: UInt16
+        package var modified: Timestamp
     }
 
     package struct ByteRange: Hashable, Sendable, Codable {
@@ -25,22 +40,31 @@ package struct StoreRescue: Sendable {
     package private(set) var files: [File] = []
     /// Where the damaged state is now.
     package let damaged: String
-    /// What could not be read.
+    /// What could not be read, or is missing.
     package private(set) var losses: [String] = []
+    /// Whether the log of unsent bytes told everything up to the last epoch: only then is a file as it was last.
+    package private(set) var isComplete = true
 
     private let segments: String
+    private var sums: [SegmentPage: (sum: StagingSums.Sum, epoch: Int64)] = [:]
 
-    /// Whether the directory of a store has lost its database but not what it says of unsent bytes.
-    static func hasLostDatabase(_ directory: String) -> Bool {
-        !Paths.exists(directory + "/state.db") && Paths.exists(StagingLog.path(directory + "/segments"))
-    }
-
-    /// Saves the unsent files of the store in `directory`, which no process has open, below `directory/recovered`.
-    package static func run(in directory: String, now: Timestamp) throws(StoreError) -> StoreRescue {
+    /// Saves the unsent files of the store in `directory`, which no process has open, below `directory/recovered-TIME`, and
+    /// moves the rest to `directory/damaged-TIME`. `report` is called between: before anything is moved.
+    package static func run(
+        in directory: String, now: Timestamp, report: (StoreRescue) throws -> Void = { _ in }
+    ) throws(StoreError) -> StoreRescue {
         do {
             var rescue = StoreRescue(
                 damaged: try unusedPath("\(directory)/damaged-\(now.seconds)"), segments: directory + "/segments")
-            try rescue.saveFiles(below: try unusedPath("\(directory)/recovered-\(now.seconds)"), store: directory)
+            let target = try unusedPath("\(directory)/recovered-\(now.seconds)")
+            do {
+                try rescue.saveFiles(below: target, store: directory)
+                try report(rescue)
+            } catch {
+                // Tried again at the next start, and disks are full at such times.
+                try? FileManager.default.removeItem(atPath: target)
+                throw error
+            }
             try rescue.moveAside(directory)
             return rescue
         } catch {
@@ -64,39 +88,53 @@ package struct StoreRescue: Sendable {
     // MARK: Files
 
     private mutating func saveFiles(below target: String, store: String) throws {
-        guard Paths.exists(StagingLog.path(segments)) else { return }
         let record = try EpochRecord.read(in: store)
+        let logBytes = (try? OpenFile(path: StagingLog.path(segments), .readOnly).size()) ?? 0
+        guard logBytes > 0 else {
+            if StoreFiles.hasSegments(segments) {
+                lose("the log of unsent bytes is gone: what was not on the server cannot be told from the rest")
+            }
+            return
+        }
         let isSameBoot = record?.isOf(boot: Paths.bootID() ?? []) ?? true
         // Behind the last epoch the disk may have the words without the bytes.
         let last = isSameBoot ? Int64.max : record?.number ?? .max
-        let tree = StagedTree(try StagingLog.records(in: segments, upTo: last))
-        var taken: Set<[UInt8]> = []
+        let contents = try StagingLog.contents(in: segments, upTo: last)
+        if let place = contents.damagedAt {
+            lose("the log of unsent bytes cannot be read from byte \(place) on: what was written last may be missing")
+        }
+        if !isSameBoot, try !EpochRecord.isWhole(in: store) {
+            lose("\(EpochRecord.fileName) can be read in part only: what was written last may be missing")
+        }
+        let tree = StagedTree(contents.batches)
+        sums = tree.sums
+        var taken: Set<String> = []
         for (node, file) in tree.files.sorted(by: { $0.key < $1.key }) where !file.extents.isEmpty {
-            var path = tree.path(of: node)
-            while !taken.insert(path.flatMap { $0.bytes + [0x2F] }).inserted {
-                path[path.count - 1] = Self.renamed(path[path.count - 1], node)
-            }
-            try save(file, path, below: target)
+            let path = tree.path(of: node)
+            var place = path.map(\.fileName).joined(separator: "/")
+            if !taken.insert(place).inserted { place = "file-\(node.rawValue)" }
+            try save(file, path, as: place, otherwise: "file-\(node.rawValue)", below: target)
         }
         if !files.isEmpty { directory = target }
     }
 
-    private static func renamed(_ name: Name, _ node: InodeNumber) -> Name {
-        Name(Array(name.bytes.prefix(230)) + Array(" (\(node.rawValue))".utf8)) ?? name
+    private mutating func lose(_ what: String) {
+        losses.append(what)
+        isComplete = false
     }
 
-    private mutating func save(_ file: StagedTree.File, _ path: [Name], below target: String) throws {
-        let place = target + path.map { "/" + $0.fileName }.joined()
-        try Paths.createPrivateDirectory(String(place[..<(place.lastIndex(of: "/") ?? place.endIndex)]))
-        let copy = try OpenFile(path: place, [.readWrite, .create])
+    private mutating func save(
+        _ file: StagedTree.File, _ path: [Name], as place: String, otherwise: String, below target: String
+    ) throws {
+        let (copy, savedAs) = try create(place, otherwise: otherwise, below: target)
         let size = max(file.size, file.extents.last?.end ?? 0)
         try copy.setSize(size)
         var saved: [ByteRange] = []
+        let isProven = file.extents.allSatisfy(hasSums)
         for extent in file.extents {
-            do {
-                try copyBytes(of: extent, to: copy)
+            if try copyBytes(of: extent, to: copy) {
                 saved.append(ByteRange(offset: extent.offset, length: extent.length))
-            } catch {
+            } else {
                 losses.append(
                     "\(extent.length) bytes at \(extent.offset) of \(path.map(\.display).joined(separator: "/"))")
             }
@@ -105,21 +143,60 @@ package struct StoreRescue: Sendable {
         let unsent = file.extents.reduce(0) { $0 + $1.length }
         files.append(
             File(
-                path: path.map(\.display).joined(separator: "/"), size: size, unsent: saved,
-                isWhole: saved.count == file.extents.count && unsent == file.allocated))
+                path: path, savedAs: savedAs, size: size, unsent: saved, isWhole: unsent == file.allocated,
+                isIntact: isProven && saved.count == file.extents.count,
+                identity: file.identity.map {
+                    Identity(node: $0.id, base: $0.base, mode: $0.mode, modified: $0.mtime)
+                }))
     }
 
-    private func copyBytes(of extent: LocalExtent, to copy: OpenFile) throws {
-        guard case .staging(let location, _) = extent.source else { return }
-        let segment = try OpenFile(path: "\(segments)/\(location.segment).seg", .readOnly)
+    /// Names of the tree that do not fit together on the disk, being of different moments, give way to a number.
+    private func create(
+        _ place: String, otherwise: String, below target: String
+    ) throws -> (file: OpenFile, place: String) {
+        for place in [place, otherwise] {
+            let path = "\(target)/\(place)"
+            do {
+                try Paths.createPrivateDirectory(String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)]))
+                return (try OpenFile(path: path, [.readWrite, .create, .exclusive]), place)
+            } catch {
+                guard place != otherwise, error != .noSpace else { throw error }
+            }
+        }
+        throw Errno.ioError
+    }
+
+    /// Without sums the pages may have been given to something else since: the log ends too early.
+    private func hasSums(_ extent: LocalExtent) -> Bool {
+        guard case .staging(let location, _) = extent.source else { return false }
+        let bytes = location.position..<location.position + extent.length
+        return SegmentPage.covering(location, extent.length).allSatisfy { page in
+            let start = page.location.position
+            let part = bytes.clamped(to: start..<start + SpaceMap.pageBytes)
+            return sums[page]?.sum.covers(Int(part.lowerBound - start)..<Int(part.upperBound - start)) ?? false
+        }
+    }
+
+    /// False where the bytes cannot be read or are not what was written.
+    private func copyBytes(of extent: LocalExtent, to copy: OpenFile) throws -> Bool {
+        guard case .staging(let location, _) = extent.source,
+            let segment = try? OpenFile(path: "\(segments)/\(location.segment).seg", .readOnly)
+        else { return false }
+        for page in SegmentPage.covering(location, extent.length) {
+            guard let sum = sums[page]?.sum else { continue }
+            let bytes = try? segment.read(
+                count: Int(sum.to - sum.from), at: page.location.position + Int64(sum.from))
+            guard let bytes, CRC32C.checksum(bytes) == sum.checksum else { return false }
+        }
         var done: Int64 = 0
         while done < extent.length {
             let count = Int(min(1 << 20, extent.length - done))
-            let bytes = try segment.read(count: count, at: location.position + done)
-            guard bytes.count == count else { throw Errno.ioError }
+            guard let bytes = try? segment.read(count: count, at: location.position + done), bytes.count == count
+            else { return false }
             try copy.write(bytes, at: extent.offset + done)
             done += Int64(count)
         }
+        return true
     }
 
     // MARK: The damaged state
@@ -128,7 +205,7 @@ package struct StoreRescue: Sendable {
     private func moveAside(_ directory: String) throws {
         if let saved = self.directory { try Paths.syncDirectory(saved) }
         try Paths.createPrivateDirectory(damaged)
-        for name in ["state.db", "state.db-wal", "state.db-shm", "state.log", EpochRecord.fileName] {
+        for name in StoreFiles.names {
             let path = "\(directory)/\(name)"
             if Paths.exists(path) { try Paths.rename(path, to: "\(damaged)/\(name)") }
         }
@@ -144,51 +221,5 @@ package struct StoreRescue: Sendable {
 
 extension Name {
     /// As part of a path on the local disk: bytes that are no UTF-8 are replaced.
-    fileprivate var fileName: String { display.replacing("/", with: "_").replacing("\0", with: "_") }
-}
-
-/// What the records of a `StagingLog` add up to.
-struct StagedTree {
-    struct File {
-        var size: Int64 = 0
-        /// Bytes that are no holes, unsent or not.
-        var allocated: Int64 = 0
-        var extents: [LocalExtent] = []
-    }
-
-    private(set) var files: [InodeNumber: File] = [:]
-    private var places: [InodeNumber: (parent: InodeNumber, name: Name)] = [:]
-
-    init(_ records: [StagingLog.Record]) {
-        for record in records {
-            switch record {
-            case .bytes(let node, let range, let location):
-                let extent = LocalExtent(
-                    offset: range.lowerBound, length: Int64(range.count), source: .staging(location, epoch: 0))
-                _ = files[node, default: File()].extents.splice(range, [extent])
-            case .none(let node, let range): _ = files[node]?.extents.splice(range, [])
-            case .name(let node, let parent, let name): places[node] = (parent, name)
-            case .file(let node, let size, let allocated):
-                files[node, default: File()].size = size
-                files[node]?.allocated = allocated
-            case .gone(let node): files[node] = nil
-            }
-        }
-    }
-
-    /// From the root down. What is not known to hang there lies in a directory named for its number.
-    func path(of node: InodeNumber) -> [Name] {
-        var path: [Name] = []
-        var current = node
-        var seen: Set<InodeNumber> = []
-        while current != .root, seen.insert(current).inserted {
-            guard let place = places[current] else {
-                if let unknown = Name("node-\(current.rawValue)") { path.append(unknown) }
-                break
-            }
-            path.append(place.name)
-            current = place.parent
-        }
-        return path.reversed()
-    }
+    fileprivate var fileName: String { String(decoding: display.utf8.prefix(250), as: UTF8.self) }
 }

@@ -7,7 +7,9 @@ import Synchronization
 package final class SegmentFiles: Sendable {
     package static let segmentBytes: Int64 = 64 << 20
 
-    private let directory: String
+    /// Of staged bytes.
+    package let sums = StagingSums()
+    let directory: String
     private let files = Mutex<[Int32: OpenFile]>([:])
     /// Whether a segment was made whose name may not be on the disk yet.
     private let hasNewNames = Atomic(false)
@@ -33,6 +35,14 @@ package final class SegmentFiles: Sendable {
         }
         files.withLock { $0[segment] = file }
         hasNewNames.store(true, ordering: .releasing)
+    }
+
+    /// Makes a segment whole again that is gone or cut off; whether it was. What it held is zeros then.
+    func restore(_ segment: Int32) throws(Errno) -> Bool {
+        let size = (try? OpenFile(path: path(segment), .readOnly).size()) ?? 0
+        if size >= Self.segmentBytes { return false }
+        try create(segment)
+        return true
     }
 
     /// Waits until the names of all segments are on the disk.
@@ -88,6 +98,9 @@ package final class SegmentFiles: Sendable {
         if bytes.count != count { throw .ioError }
         return bytes
     }
+
+    /// Lets what was written begin its way to the disk.
+    func startWriting(_ segment: Int32) throws(Errno) { try file(segment).startWriting() }
 
     /// Waits until what was written to the segment is on the disk.
     package func syncData(_ segment: Int32) throws(Errno) { try file(segment).syncData() }

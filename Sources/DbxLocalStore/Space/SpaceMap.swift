@@ -129,11 +129,13 @@ struct SpaceMap {
 
     mutating func giveBack(_ pages: [(segment: Int32, page: Int)]) { freed += pages }
 
-    mutating func reuse(_ pages: [(segment: Int32, page: Int)]) {
-        for (number, page) in pages {
-            guard let segment = segments[number], segment.pages[page] == Self.pending else { continue }
+    /// Makes pages available that nothing has taken back since they were freed, and returns these.
+    mutating func reuse(_ pages: [(segment: Int32, page: Int)]) -> [(segment: Int32, page: Int)] {
+        pages.filter { number, page in
+            guard let segment = segments[number], segment.pages[page] == Self.pending else { return false }
             segment.pages[page] = 0
             segment.freePages += 1
+            return true
         }
     }
 

@@ -2,19 +2,22 @@ package import DbxModel
 
 /// Names of conflicted copies: `name (conflicted copy from DEVICE YYYY-MM-DD).ext`, with a counter where that is taken
 /// and cut at a character to fit 255 bytes. A conflicted copy that meets another conflict keeps its own mark and takes
-/// the next counter, so that no name carries two marks.
+/// the next counter, so that no name carries two marks. What is recovered from a damaged state is named likewise.
 package struct ConflictName: Sendable {
+    package enum Kind: String, Sendable {
+        case conflicted = " (conflicted copy from "
+        case recovered = " (recovered from "
+    }
+
     private let stem: [UInt8]
     private let ending: [UInt8]
     private let mark: String
 
-    private static let marker = " (conflicted copy from "
-
-    package init(for name: Name, device: String, at moment: Timestamp) {
-        let split = Self.split(Self.withoutMark(name.bytes))
+    package init(for name: Name, device: String, at moment: Timestamp, kind: Kind = .conflicted) {
+        let split = Self.split(Self.withoutMark(name.bytes, kind.rawValue))
         stem = split.stem
         ending = split.ending
-        mark = Self.marker + Self.displayable(device) + " " + Self.date(of: moment)
+        mark = kind.rawValue + Self.displayable(device) + " " + Self.date(of: moment)
     }
 
     /// The first candidate that `isTaken` denies.
@@ -47,7 +50,7 @@ package struct ConflictName: Sendable {
         return (Array(bytes[..<dot]), Array(bytes[dot...]))
     }
 
-    private static func withoutMark(_ bytes: [UInt8]) -> [UInt8] {
+    private static func withoutMark(_ bytes: [UInt8], _ marker: String) -> [UInt8] {
         guard let text = String(validating: bytes, as: UTF8.self), let start = text.range(of: marker),
             let close = text[start.upperBound...].firstIndex(of: ")")
         else { return bytes }

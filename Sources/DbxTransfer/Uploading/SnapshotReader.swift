@@ -33,7 +33,7 @@ struct SnapshotReader {
         return snapshot.dirtyStretches.filter { $0 <= last }.count == last + 1
     }
 
-    /// The bytes of `range`, all of which is staging.
+    /// The bytes of `range`, all of which is staging; `badMessage` where they are not what was written.
     mutating func read(_ range: Range<Int64>) throws(Errno) -> [UInt8] {
         var failure: Errno?
         let bytes = unsafe [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
@@ -63,7 +63,9 @@ struct SnapshotReader {
             let end = min(extent.end, range.upperBound)
             let part = unsafe UnsafeMutableRawBufferPointer(
                 rebasing: buffer[Int(position - range.lowerBound)..<Int(end - range.lowerBound)])
-            unsafe try segments.read(into: part, at: location.advanced(by: position - extent.offset))
+            let place = location.advanced(by: position - extent.offset)
+            try segments.sums.check(place, end - position, in: segments)
+            unsafe try segments.read(into: part, at: place)
             position = end
             index += 1
         }

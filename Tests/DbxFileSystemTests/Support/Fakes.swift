@@ -127,6 +127,7 @@ final class RecordingEvents: FileSystemEvents {
         var closed: [InodeNumber] = []
         var synchronized: [InodeNumber] = []
         var isFull = 0
+        var damaged: [InodeNumber] = []
     }
 
     private let state = Mutex(Seen())
@@ -135,6 +136,7 @@ final class RecordingEvents: FileSystemEvents {
     func localChange() { state.withLock { $0.changes += 1 } }
     func lastWriterClosed(_ number: InodeNumber) { state.withLock { $0.closed.append(number) } }
     func synchronized(_ number: InodeNumber) { state.withLock { $0.synchronized.append(number) } }
+    func foundDamage(in number: InodeNumber) { state.withLock { $0.damaged.append(number) } }
     func stagingIsFull() { state.withLock { $0.isFull += 1 } }
 }
 

@@ -335,10 +335,10 @@ final class StoreWorkload {
             "cp -r --sparse=always '\(configuration.directory)' '\(directory)'; rm '\(directory)'/state.db*")
         let rescue = try StoreRescue.run(in: directory, now: now)
         var saved: [String: UInt32] = [:]
-        for file in rescue.files where expected[file.path] != nil || file.isWhole {
-            let place = try OpenFile(path: (rescue.directory ?? "") + "/" + file.path, .readOnly)
+        for file in rescue.files where expected[file.savedAs] != nil || file.isWhole {
+            let place = try OpenFile(path: (rescue.directory ?? "") + "/" + file.savedAs, .readOnly)
             let bytes = try place.read(count: Int(file.size), at: 0)
-            saved[file.path] = CRC32C.checksum(bytes)
+            saved[file.savedAs] = CRC32C.checksum(bytes)
         }
         return (expected, saved)
     }
