@@ -119,6 +119,8 @@ extension PullApplier {
             try store.putAgreedEntry(parent: entry.parentID, name: entry.name, node: row.id, seq: entry.base)
             note(.entry(parent: entry.parent, name: entry.name))
         }
+        // Moved or removed here as well: what the server has needs a name, or our removal would end it.
+        if names.allSatisfy(\.dirty) { try revive(row.id) }
     }
 
     /// The server's node is newer than our removal of it: the names we removed come back, and those that we gave to
