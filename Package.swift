@@ -126,6 +126,16 @@ let package = Package(
             name: "DbxTestKit", dependencies: ["DbxModel", "CTestShims", "lossy-disk"],
             path: "Tests/Support/DbxTestKit",
             swiftSettings: testing),
+        .target(
+            name: "CSimulation", path: "Tests/Support/CSimulation", linkerSettings: [.linkedLibrary("sqlite3")]),
+        .executableTarget(
+            name: "dbxfs-simulate",
+            dependencies: [
+                "CSimulation", "CurlHTTP", "DbxClient", "DbxClientAPI", "DbxContent", "DbxFileSystem", "DbxLocalStore",
+                "DbxModel", "DbxServerCore", "DbxSync", "DbxSystem", "DbxTestKit", "DbxTransfer", "DbxWire", arguments,
+                crypto, logging,
+            ],
+            path: "Tests/Support/dbxfs-simulate", swiftSettings: testing),
         tests("DbxModelTests", ["DbxModel", "DbxWire"]),
         tests("DbxContentTests", ["DbxContent", "DbxModel", "DbxWire", "Zstd"]),
         tests("DbxLocalStoreTests", ["DbxLocalStore", "DbxModel", "DbxSystem"]),
@@ -150,6 +160,7 @@ let package = Package(
         tests("ServerTests", ["DbxModel", "DbxWire", "Zstd", crypto]),
         tests("MountTests", ["DbxModel", "DbxWire"]),
         tests("ConformanceTests", ["CTestShims"]),
+        tests("SimulationTests", []),
         tests("TidyTests", []),
     ]
 )

@@ -1,4 +1,4 @@
-import DbxModel
+package import DbxModel
 import DbxSync
 import DbxSystem
 import Foundation
@@ -23,7 +23,7 @@ package final class ActivityJournal: Sendable {
     private static let maximumRecords = 4_000
     private static let maximumFileBytes = 1 << 20
 
-    init(path: String, time: any TimeSource) {
+    package init(path: String, time: any TimeSource) {
         self.path = path
         self.time = time
         var start = State()
@@ -58,7 +58,7 @@ package final class ActivityJournal: Sendable {
     }
 
     /// Those who wait are answered.
-    func stop() { state.update { $0.isStopped = true } }
+    package func stop() { state.update { $0.isStopped = true } }
 
     // MARK: The file
 

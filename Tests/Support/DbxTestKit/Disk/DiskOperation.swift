@@ -16,6 +16,20 @@ package struct DiskOperation: Sendable {
     /// Where in the trace the record ends.
     package var end: Int
 
+    package init(
+        kind: Kind, handle: UInt64, offset: Int64, length: Int64, path: String, otherPath: String, bytes: [UInt8],
+        end: Int
+    ) {
+        self.kind = kind
+        self.handle = handle
+        self.offset = offset
+        self.length = length
+        self.path = path
+        self.otherPath = otherPath
+        self.bytes = bytes
+        self.end = end
+    }
+
     private static let headerBytes = 48
 
     static func decode(_ trace: [UInt8]) throws -> [DiskOperation] {

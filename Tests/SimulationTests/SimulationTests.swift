@@ -1,0 +1,37 @@
+import DbxTestKit
+import Foundation
+import Testing
+
+/// Runs `dbxfs-simulate` (`Tests/Support/dbxfs-simulate`): each seed is several clients, a server, their disks, networks
+/// and clocks in one process.
+@Suite("Whole systems from one seed", .serialized)
+struct SimulationTests {
+    private static func simulate(_ arguments: String...) throws -> Shell.Output {
+        try Shell.run([ServerProcess.productsDirectory + "/dbxfs-simulate"] + arguments, limitSeconds: 280)
+    }
+
+    @Test("converge, lose nothing and come to rest", .timeLimit(.minutes(5)))
+    func seeds() throws {
+        let output = try Self.simulate("--from", "1", "--seeds", "40", "--no-shrink")
+        #expect(output.code == 0, "\(output.text)")
+    }
+
+    @Test("go the same way twice", .timeLimit(.minutes(5)), arguments: [1, 218])
+    func sameTwice(seed: Int) throws {
+        let first = try Self.simulate("--seed", "\(seed)")
+        let second = try Self.simulate("--seed", "\(seed)")
+        #expect(first.text.hasPrefix("ok \(seed) "), "\(first.text)")
+        #expect(first.text == second.text)
+    }
+
+    enum PlantedBug: String, CaseIterable {
+        case databaseLogNotSynced, segmentsNotSynced, epochRecordNotSynced, serverLogNotSynced
+        case pageAppliedEarly, tombstoneLost, commitNotKept
+    }
+
+    @Test("show a bug that was planted", .timeLimit(.minutes(5)), arguments: PlantedBug.allCases)
+    func planted(bug: PlantedBug) throws {
+        let output = try Self.simulate("--plant", bug.rawValue, "--seeds", "300", "--no-shrink")
+        #expect(output.code == 3 && output.text.contains("replay: dbxfs-simulate"), "\(output.text)")
+    }
+}

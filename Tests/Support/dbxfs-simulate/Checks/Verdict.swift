@@ -1,0 +1,89 @@
+import CSimulation
+import Foundation
+import DbxClient
+import DbxLocalStore
+import DbxModel
+import DbxServerCore
+import DbxSystem
+import DbxTestKit
+
+/// Whether all is well once nothing is broken any more.
+struct Verdict {
+    private let simulation: Simulation
+    /// Of simulated time, from the end of all faults until everything is everywhere.
+    private static let patience: Duration = .seconds(1_800)
+
+    init(_ simulation: Simulation) { self.simulation = simulation }
+
+    func check() throws {
+        try waitUntilQuiet()
+        try checkThatNothingGoesOn()
+        let newcomer = try simulation.addNewcomer()
+        let expected = try TreeImage(of: newcomer)
+        for device in simulation.devices where device !== newcomer {
+            let shown = try TreeImage(of: device)
+            let differences = shown.differences(from: expected)
+            guard differences.isEmpty else {
+                throw Violation(
+                    "\(device.name) and the server differ: \(differences.prefix(5).joined(separator: "; "))")
+            }
+        }
+        let lost = simulation.ledger.lost(present: expected.contents)
+        guard lost.isEmpty else { throw Violation("lost: \(lost.prefix(5).joined(separator: "; "))") }
+        let doubled = expected.paths.filter {
+            $0.split(separator: "/").last?.components(separatedBy: "conflicted copy").count ?? 0 > 2
+        }
+        guard doubled.isEmpty else { throw Violation("a conflict of a conflict: \(doubled)") }
+        try checkStores()
+    }
+
+    // MARK: Rest
+
+    private func waitUntilQuiet() throws {
+        let end = sim_now() + Self.patience.nanoseconds
+        var quietFor = 0
+        var commits = -1
+        while quietFor < 3 {
+            guard sim_now() < end else { throw Violation("never at rest: \(pending())") }
+            sim_sleep(Duration.seconds(2).nanoseconds)
+            let isQuiet = pending().isEmpty && commits == simulation.host.commitRequests
+            quietFor = isQuiet ? quietFor + 1 : 0
+            commits = simulation.host.commitRequests
+        }
+    }
+
+    private func pending() -> [String] {
+        simulation.devices.compactMap { device in
+            guard let life = device.life else { return "\(device.name) is down" }
+            let pending = life.engine.pending()
+            return pending.files == 0
+                ? nil
+                : "\(device.name): \(pending.files) files, \(life.connectivity.status)"
+        }
+    }
+
+    /// Requests that nothing asks for would be a loop.
+    private func checkThatNothingGoesOn() throws {
+        let commits = simulation.host.commitRequests
+        let requests = simulation.host.requests
+        sim_sleep(Duration.seconds(60).nanoseconds)
+        guard simulation.host.commitRequests == commits else { throw Violation("commits go on when all is done") }
+        let more = simulation.host.requests - requests
+        guard more <= simulation.devices.count * 6 else { throw Violation("\(more) requests in a minute of rest") }
+    }
+
+    // MARK: What is stored
+
+    private func checkStores() throws {
+        let report = try simulation.host.running().check()
+        guard report.problems.isEmpty else { throw Violation("the server's check: \(report.problems)") }
+        for device in simulation.devices {
+            device.stop()
+            // Cached blocks are synced with nothing: their checksums tell.
+            let problems = try device.check().filter { $0.kind != .cache }
+            guard problems.isEmpty else { throw Violation("\(device.name)'s check: \(problems.map(\.text))") }
+        }
+        let errors = simulation.host.internalErrors
+        guard errors.isEmpty else { throw Violation("the server failed within: \(errors[0])") }
+    }
+}

@@ -1,0 +1,73 @@
+import DbxContent
+import DbxLocalStore
+import DbxModel
+import DbxServerCore
+import DbxSystem
+import DbxTransfer
+import DbxWire
+
+/// Reads what a file holds on a device at this moment, past the file system and the network: how the ledger knows what a
+/// program replaces. Nil where that cannot be known now.
+struct Oracle {
+    let host: SimulatedServer
+    let login: Login
+    let shared: SharedStore
+
+    func content(of number: InodeNumber) -> [UInt8]? {
+        guard
+            let (size, extents) = try? shared.withStore({ store throws(StoreError) -> (Int64, [LocalExtent])? in
+                guard let node = try store.node(number), node.kind == .file else { return nil }
+                return (node.size, try store.content(number, 0..<node.size))
+            }) ?? nil
+        else { return nil }
+        var bytes = [UInt8](repeating: 0, count: Int(size))
+        for extent in extents {
+            let part: [UInt8]?
+            switch extent.source {
+            case .staging(let location, _): part = try? shared.segments.read(count: Int(extent.length), at: location)
+            case .block(let block, let offset):
+                part = plain(block).map { Array($0[Int(offset)..<Int(offset + extent.length)]) }
+            }
+            guard let part else { return nil }
+            bytes.replaceSubrange(Int(extent.offset)..<Int(extent.end), with: part)
+        }
+        return bytes
+    }
+
+    private func plain(_ number: BlockNumber) -> [UInt8]? {
+        guard let block = (try? shared.withStore({ store throws(StoreError) in try store.block(number) })) ?? nil else {
+            return nil
+        }
+        return fromServer(block) ?? fromCache(number)
+    }
+
+    private func fromServer(_ block: AgreedBlock) -> [UInt8]? {
+        guard let server = try? host.running(), let caller = try? server.authenticate(token: login.token),
+            let keyring = try? NamespaceKeyring(login.session.namespaces[0].keys),
+            let access = try? keyring.open(
+                BlockWrap(
+                    sealed: Base64(block.wrap), key: block.key, plainBytes: block.plainBytes,
+                    storedBytes: block.storedBytes), of: block.id),
+            let found = try? server.readBlock(caller, namespace: login.session.root, block: block.id)
+        else { return nil }
+        var stored = [UInt8](repeating: 0, count: Int(found.bytes))
+        guard (try? stored.withUnsafeMutableBytes({ try found.read(into: $0, offset: 0) })) != nil else { return nil }
+        var plain: [UInt8] = []
+        do {
+            try BlockOpener().open(stored, access) { part in
+                part.withUnsafeBytes { plain.append(contentsOf: $0) }
+            }
+            return plain
+        } catch {
+            return nil
+        }
+    }
+
+    private func fromCache(_ number: BlockNumber) -> [UInt8]? {
+        guard let cached = shared.withStore({ $0.cached(number) }),
+            let bytes = try? shared.segments.read(count: Int(cached.length), at: cached.location),
+            bytes.withUnsafeBytes({ CRC32C.checksums($0, frameBytes: CachedBlock.frameBytes) }) == cached.checksums
+        else { return nil }
+        return bytes
+    }
+}

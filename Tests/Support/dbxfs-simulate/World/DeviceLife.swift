@@ -1,0 +1,113 @@
+import CSimulation
+import DbxClient
+import DbxClientAPI
+import DbxContent
+import DbxFileSystem
+import DbxLocalStore
+import DbxModel
+import DbxSync
+import DbxSystem
+import DbxTestKit
+import DbxTransfer
+import DbxWire
+import Foundation
+import Logging
+
+/// What a device knows of its account: kept outside of its disk, as if written long ago.
+struct Login {
+    var token: String
+    var session: SessionResponse
+}
+
+/// One life of a device's daemon, from its start to its end or death: everything that `ClientDaemon` puts together, but
+/// for the kernel.
+///
+/// Sendable because one thread of a simulation runs at a time.
+final class DeviceLife: @unchecked Sendable {
+    let connectivity: Connectivity
+    let engine: Engine
+    let fileSystem: FileSystem
+    private let fetcher: BlockFetcher
+    private let uploader: ContentUploader
+    private let events: EventStream
+    private let journal: ActivityJournal
+    private let judge: WorkerThread
+    let shared: SharedStore
+
+    init(
+        name: String, login: Login, disk: WatchedDisk, boot: [UInt8], api: SimulatedAPI, connectivity: Connectivity,
+        entropy: SeededEntropy, trace: Trace
+    ) throws {
+        let time = SystemTime()
+        guard let grant = login.session.namespaces.first(where: { $0.id == login.session.root }) else {
+            throw Violation("the session names no tree")
+        }
+        sim_seed_sqlite(UInt32(truncatingIfNeeded: entropy.next()))
+        let store = try LocalStore(
+            StoreConfiguration(directory: disk.path + "/store", freeSpaceFloorBytes: 0), time: time, entropy: entropy,
+            boot: boot)
+        try store.makeRoot(grant.rootNode, now: time.now())
+        let shared = SharedStore(store)
+        let keys = KeyringBox(try NamespaceKeyring(grant.keys))
+        let meter = TransferMeter(time: time)
+        let fetcher = try BlockFetcher(
+            api: api, namespace: grant.id, shared: shared, keys: keys, meter: meter, time: time, entropy: entropy,
+            threads: 2
+        ) {
+            let state = connectivity.status.state
+            return state == .offline || state == .refused
+        }
+        connectivity.onChange { [weak fetcher] state in if state != .connected { fetcher?.serverWentAway() } }
+        uploader = try ContentUploader(
+            api: api, namespace: grant.id, shared: shared, keys: keys, meter: meter, entropy: entropy, threads: 2)
+        journal = ActivityJournal(path: disk.path + "/activity", time: time)
+        engine = Engine(
+            Engine.Parts(
+                shared: shared, api: api, namespace: grant.id, device: name, conflictPolicy: .keepBoth,
+                guardSettings: MassChangeGuard.Settings(), keys: keys, uploader: uploader, connectivity: connectivity,
+                time: time, entropy: entropy, log: Logger(label: name) { TraceLog(label: $0, trace: trace) },
+                journal: journal
+            ) { _ in })
+        var limits = FileSystemLimits()
+        limits.inputThreads = 2
+        fileSystem = try FileSystem(
+            shared: shared, blocks: fetcher, time: time, ownership: .everythingIs(uid: 1_000, gid: 1_000),
+            events: engine, states: engine, limits: limits)
+        events = EventStream(
+            api: api, namespace: grant.id, connectivity: connectivity, time: time, entropy: entropy
+        ) { [engine] head in engine.noticed(head: head) }
+        judge = try WorkerThread(name: "dbxfs-connect") { connectivity.run(asking: api) }
+        self.shared = shared
+        self.fetcher = fetcher
+        self.connectivity = connectivity
+    }
+
+    /// The first mount reads the whole tree; throws where the server cannot be reached for that.
+    func start() throws {
+        let isKnown = try shared.withStore { store throws(StoreError) in
+            if try store.meta(SyncMeta.restoring) != nil { return true }
+            return try store.meta(SyncMeta.cursor) != nil
+        }
+        if !isKnown { try engine.pullFirst(into: fileSystem) { _ in } }
+        try engine.start(on: fileSystem)
+        try events.start()
+    }
+
+    /// Programs that wait for the network wait no more.
+    func giveUpReads() {
+        connectivity.stop()
+        fetcher.shutdown()
+    }
+
+    /// As `ClientDaemon.end`.
+    func end() {
+        journal.stop()
+        connectivity.stop()
+        events.stop()
+        fetcher.shutdown()
+        engine.stop()
+        uploader.shutdown()
+        fileSystem.shutdown()
+        judge.join()
+    }
+}

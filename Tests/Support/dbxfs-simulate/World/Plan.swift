@@ -1,0 +1,81 @@
+import DbxTestKit
+
+/// What happens in a run and when, drawn from its seed before it begins: so steps can be left out and the rest stays the
+/// same.
+struct Plan {
+    enum Fault {
+        case link(device: Int, Link.Condition, Duration)
+        case kill(device: Int)
+        case powerCut(device: Int, afterChanges: Int)
+        case badDisk(device: Int, noSpace: Bool, changes: Int)
+        case revoke(device: Int, Duration)
+        case killServer
+        case serverPowerCut(afterChanges: Int)
+        case quota(bytes: Int64, Duration)
+    }
+
+    enum Action {
+        case program(device: Int, Program.Kind)
+        case fault(Fault)
+    }
+
+    struct Step {
+        var index: Int
+        var at: Duration
+        var seed: UInt64
+        var action: Action
+    }
+
+    let devices: Int
+    private(set) var steps: [Step] = []
+
+    init(seed: UInt64) {
+        let entropy = SeededEntropy(seed: seed)
+        devices = 2 + [0, 0, 0, 0, 1, 1, 1, 2, 3][entropy.number(below: 9)]
+        let programs = 20 + entropy.number(below: 60)
+        // Some runs are calm, some are a storm.
+        let faults = entropy.chance(15) ? 0 : entropy.number(below: 9)
+        let milliseconds = 5_000 + entropy.number(below: 60_000)
+        var actions = (0..<programs).map { _ in
+            Action.program(device: entropy.number(below: devices), Self.kind(entropy))
+        }
+        actions += (0..<faults).map { _ in Action.fault(Self.fault(entropy, devices: devices)) }
+        let planned = actions.map {
+            (at: Duration.milliseconds(entropy.number(below: milliseconds)), $0, entropy.next())
+        }
+        for (index, (at, action, seed)) in planned.sorted(by: { $0.at < $1.at }).enumerated() {
+            steps.append(Step(index: index, at: at, seed: seed, action: action))
+        }
+    }
+
+    private static func kind(_ entropy: SeededEntropy) -> Program.Kind {
+        var left = entropy.number(below: Program.weights.reduce(0) { $0 + $1.1 })
+        for (kind, weight) in Program.weights {
+            if left < weight { return kind }
+            left -= weight
+        }
+        return .make
+    }
+
+    private static func fault(_ entropy: SeededEntropy, devices: Int) -> Fault {
+        let device = entropy.number(below: devices)
+        let duration = Duration.milliseconds(500 + entropy.number(below: 40_000))
+        switch entropy.number(below: 100) {
+        case 0..<12: return .link(device: device, .down, duration)
+        case 12..<20: return .link(device: device, .blackHole, duration)
+        case 20..<38: return .link(device: device, .flaky, duration)
+        case 38..<43: return .link(device: device, .portal, duration)
+        case 43..<52: return .kill(device: device)
+        case 52..<70: return .powerCut(device: device, afterChanges: entropy.number(below: 120))
+        case 70..<73:
+            return .badDisk(device: device, noSpace: entropy.chance(50), changes: 1 + entropy.number(below: 10))
+        case 73..<77: return .revoke(device: device, duration)
+        case 77..<84: return .killServer
+        case 84..<91: return .serverPowerCut(afterChanges: entropy.number(below: 100))
+        case 91..<97: return .quota(bytes: Int64(entropy.number(below: 60_000)), duration)
+        default: return .link(device: device, .flaky, duration)
+        }
+    }
+
+    mutating func drop(_ indices: Set<Int>) { steps.removeAll { indices.contains($0.index) } }
+}

@@ -1,0 +1,189 @@
+import CSimulation
+import DbxFileSystem
+import DbxServerCore
+import DbxModel
+import DbxSystem
+import DbxTestKit
+import Foundation
+
+/// Something that must not be.
+struct Violation: Error, CustomStringConvertible {
+    var description: String
+    init(_ text: String) { description = text }
+}
+
+/// One run: devices, a server, what happens to them, and whether all is well in the end. On one thread's time; the whole
+/// of it follows from the seed.
+///
+/// Sendable because one thread of a simulation runs at a time.
+final class Simulation: @unchecked Sendable {
+    let seed: UInt64
+    let plan: Plan
+    let trace: Trace
+    let ledger = Ledger()
+    let root: String
+    private(set) var host: SimulatedServer
+    private(set) var devices: [Device] = []
+    private let planted: Planted?
+    private let entropy: SeededEntropy
+    private var chores: [WorkerThread] = []
+    private var wrongs: [String] = []
+
+    static let preemption: Int32 = 20
+
+    init(seed: UInt64, plan: Plan, root: String, trace: Trace, planted: Planted?) throws {
+        self.seed = seed
+        self.plan = plan
+        self.root = root
+        self.trace = trace
+        self.planted = planted
+        entropy = SeededEntropy(seed: seed &* 0x9E37_79B9_7F4A_7C15)
+        host = try SimulatedServer(
+            root: root, trace: trace, entropy: SeededEntropy(seed: entropy.next()), planted: planted)
+        for name in ["red", "green", "blue", "black", "white"].prefix(plan.devices) { devices.append(try device(name)) }
+    }
+
+    func device(_ name: String) throws -> Device {
+        try Device(
+            name, root: root, host: host, entropy: SeededEntropy(seed: entropy.next()), trace: trace, planted: planted)
+    }
+
+    /// One more device, which knows nothing.
+    func addNewcomer() throws -> Device {
+        let new = try device("newcomer")
+        devices.append(new)
+        guard try new.start() else { throw Violation("a new device does not start") }
+        return new
+    }
+
+    func wrong(_ text: String) {
+        trace.note("WRONG: \(text)")
+        wrongs.append(text)
+    }
+
+    // MARK: The run
+
+    func run() throws {
+        sim_set_preemption(Self.preemption)
+        for device in devices { guard try device.start() else { throw Violation("\(device.name) does not start") } }
+        let programs = try devices.indices.map { index in
+            try WorkerThread(name: "program-\(index)") { [self] in runPrograms(of: index) }
+        }
+        for step in plan.steps {
+            guard case .fault(let fault) = step.action else { continue }
+            sleep(until: step.at)
+            try carryOut(fault, SeededEntropy(seed: step.seed))
+        }
+        for thread in programs { thread.join() }
+        for chore in chores { chore.join() }
+        if let first = wrongs.first { throw Violation(first) }
+        try heal()
+        try Verdict(self).check()
+        if let first = wrongs.first { throw Violation(first) }
+    }
+
+    func shutdown() {
+        for device in devices {
+            device.stop()
+            device.remove()
+        }
+        host.shutdown()
+    }
+
+    private func sleep(until moment: Duration) { sim_sleep(moment.nanoseconds - sim_now()) }
+
+    // MARK: Programs
+
+    private func runPrograms(of index: Int) {
+        let device = devices[index]
+        for step in plan.steps {
+            guard case .program(index, let kind) = step.action else { continue }
+            sleep(until: step.at)
+            guard device.isUp, let shared = device.life?.shared, let login = device.login else { continue }
+            device.run { fileSystem in
+                let program = Program(
+                    device: device, fileSystem: fileSystem, ledger: ledger,
+                    oracle: Oracle(host: host, login: login, shared: shared), entropy: SeededEntropy(seed: step.seed),
+                    stamp: "\(device.name) \(step.index)")
+                do {
+                    try program.run(kind)
+                    trace.note("\(device.name) [\(step.index)] \(kind)")
+                } catch let error as Errno {
+                    trace.note("\(device.name) [\(step.index)] \(kind): \(error)")
+                } catch {
+                    wrong("\(device.name) [\(step.index)] \(kind): \(error)")
+                }
+            }
+        }
+    }
+
+    // MARK: Faults
+
+    private func later(_ delay: Duration, _ body: @escaping @Sendable () throws -> Void) throws {
+        chores.append(
+            try WorkerThread(name: "chore") { [self] in
+                sim_sleep(delay.nanoseconds)
+                do { try body() } catch { wrong("\(error)") }
+            })
+    }
+
+    private func carryOut(_ fault: Plan.Fault, _ entropy: SeededEntropy) throws {
+        trace.note("fault: \(fault)")
+        switch fault {
+        case .link(let index, let condition, let duration):
+            let link = devices[index].link
+            link.become(condition)
+            try later(duration) { if link.condition == condition { link.become(.good) } }
+        case .kill(let index): try crash(devices[index], losingPower: false)
+        case .powerCut(let index, let count):
+            devices[index].disk.die(afterChanges: count)
+            for _ in 0..<20 where !devices[index].disk.isDead { sim_sleep(100_000_000) }
+            try crash(devices[index], losingPower: true)
+        case .badDisk(let index, let noSpace, let changes):
+            devices[index].disk.fail(noSpace ? ENOSPC : EIO, changes: changes)
+        case .revoke(let index, let duration):
+            let device = devices[index]
+            guard device.isUp, !host.isDown, !device.isLoggedOut else { return }
+            try device.revoke()
+            try later(duration) { if device.isUp { try device.logInAgain() } }
+        case .killServer: try host.crash(losingPower: false)
+        case .serverPowerCut(let count):
+            host.die(afterChanges: count)
+            for _ in 0..<20 where !host.isDown { sim_sleep(100_000_000) }
+            try host.crash(losingPower: true)
+        case .quota(let bytes, let duration):
+            guard !host.isDown else { return }
+            try host.running().setQuota(name: SimulatedServer.user, limitBytes: bytes)
+            try later(duration) { [self] in
+                if !host.isDown { try host.running().setQuota(name: SimulatedServer.user, limitBytes: nil) }
+            }
+        }
+    }
+
+    private func crash(_ device: Device, losingPower: Bool) throws {
+        // Not while it is being started or logged in anew.
+        guard device.isUp || device.disk.isDead else { return }
+        try device.crash(losingPower: losingPower)
+        if losingPower { ledger.lostPower(device.name) }
+        sim_sleep(Int64(device.entropy.number(below: 3_000)) * 1_000_000)
+        try later(.zero) { _ = try device.start() }
+    }
+
+    /// The end of all faults.
+    private func heal() throws {
+        trace.note("heal")
+        for device in devices { device.link.become(.good) }
+        if host.isDown { try host.crash(losingPower: false) }
+        try host.running().setQuota(name: SimulatedServer.user, limitBytes: nil)
+        for device in devices {
+            device.disk.heal()
+            // A disk that failed leaves a daemon that trusts its store no more: a person starts it again. And who was
+            // logged out logs in.
+            device.stop()
+            ledger.becameDurable(device.name)
+            if device.disk.isDead { try device.crash(losingPower: false) }
+            if device.isLoggedOut { device.forgetLogin() }
+            guard try device.start() else { throw Violation("\(device.name) does not start") }
+        }
+    }
+}
