@@ -54,8 +54,6 @@ extension Paths {
 
     /// Writes a new file that only its owner may read, with its name durable; `fileExists` where the name is taken.
     package static func createPrivateFile(_ path: String, containing bytes: [UInt8]) throws(Errno) {
-        let slash = path.lastIndex(of: "/")
-        let directory = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
         // Written under another name first: nobody ever sees a part of it.
         let temporary = "\(path).\(getpid()).new"
         try? remove(temporary)
@@ -64,7 +62,7 @@ extension Paths {
         try file.write(bytes, at: 0)
         try file.sync()
         try link(temporary, to: path)
-        try syncDirectory(directory)
+        try syncDirectory(parent(of: path))
     }
 
     /// Where a symbolic link points; cut at 4,095 bytes (readlink(2)).

@@ -10,10 +10,12 @@ package struct DiskSpace: Hashable, Sendable {
 /// Operations on paths of the local disk.
 package enum Paths {
     /// Creates a directory with all its parents, each readable by its owner only; one that exists is left as it is. The
-    /// names of those that were made are on the disk when this returns.
+    /// names of those that were made are on the disk when this returns, also where somebody made one before and was
+    /// killed on the way to the disk.
     package static func createPrivateDirectory(_ path: String) throws(Errno) {
         let parts = path.split(separator: "/")
         var current = path.hasPrefix("/") ? "" : "."
+        var parentOfLast = current.isEmpty ? "/" : current
         for part in parts {
             let parent = current.isEmpty ? "/" : current
             current += "/" + part
@@ -21,11 +23,22 @@ package enum Paths {
                 _ = try systemCall { unsafe mkdir(current, 0o700) }
             } catch {
                 guard error == .fileExists || isDirectory(current) else { throw error }
+                parentOfLast = parent
                 continue
             }
             try syncDirectory(parent)
         }
         guard isDirectory(path) else { throw .notDirectory }
+        do { try syncDirectory(parentOfLast) } catch {
+            // What others keep there, and may not be listed, is not ours to bring to the disk.
+            guard error == .accessDenied else { throw error }
+        }
+    }
+
+    /// The directory that a path's last name lies in.
+    package static func parent(of path: String) -> String {
+        let slash = path.lastIndex(of: "/")
+        return slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
     }
 
     package static func isDirectory(_ path: String) -> Bool {

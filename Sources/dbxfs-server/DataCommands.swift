@@ -25,29 +25,6 @@ struct Status: ParsableCommand {
     }
 }
 
-struct Fsck: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Check all rows and every stored block, while the server runs.",
-        discussion: "Reads every block. Exit code 5 when something is wrong.")
-
-    @Flag(help: "As JSON, for programs.")
-    var json = false
-
-    @OptionGroup var options: DataOptions
-
-    func run() throws {
-        let report = try options.openServer().check()
-        if json {
-            try printJSON(report)
-        } else {
-            for problem in report.problems { print("wrong  \(problem)") }
-            for orphan in report.unknownObjects { print("unknown object  \(orphan)") }
-            print("Checked \(report.blocks) blocks, \(ByteCount.format(report.bytes)).")
-        }
-        if !report.problems.isEmpty { throw ServerError(.data, "The data are damaged: restore them from a backup.") }
-    }
-}
-
 struct Backup: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Copy all data to a directory, while the server runs.",

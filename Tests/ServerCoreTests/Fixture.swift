@@ -6,16 +6,28 @@ import DbxWire
 
 /// A server in a directory of its own, with fake time and seeded randomness.
 final class TestServer {
-    let directory: TemporaryDirectory
+    /// Nil where the data lie in a place of somebody else.
+    let directory: TemporaryDirectory!
+    let dataDirectory: String
     let time: FakeTime
     let entropy: SeededEntropy
     let server: Server
 
-    init(directory: TemporaryDirectory = TemporaryDirectory(), time: FakeTime = FakeTime(), seed: UInt64 = 1) throws {
+    convenience init(
+        directory: TemporaryDirectory = TemporaryDirectory(), time: FakeTime = FakeTime(), seed: UInt64 = 1
+    ) throws {
+        try self.init(
+            dataDirectory: directory.path + "/data", in: directory, time: time, entropy: SeededEntropy(seed: seed))
+    }
+
+    init(
+        dataDirectory: String, in directory: TemporaryDirectory? = nil, time: FakeTime, entropy: SeededEntropy
+    ) throws {
         self.directory = directory
+        self.dataDirectory = dataDirectory
         self.time = time
-        entropy = SeededEntropy(seed: seed)
-        server = try Server.open(Self.configuration(directory.path + "/data", time: time, entropy: entropy))
+        self.entropy = entropy
+        server = try Server.open(Self.configuration(dataDirectory, time: time, entropy: entropy))
         try server.startServing()
     }
 

@@ -145,6 +145,22 @@ struct ObjectStoreContractTests {
         }
     }
 
+    @Test("an object put aside leaves its name to a new one, and stays for people", arguments: ObjectImplementation.all)
+    func quarantine(_ implementation: ObjectImplementation) throws {
+        let store = try implementation.make(directory)
+        let bytes = entropy.bytes(500)
+        let key = try put(bytes, in: store)
+        let first = try #require(try store.quarantine(key))
+        #expect(try store.open(key) == nil)
+        #expect(try store.quarantine(key) == nil)
+        #expect(try put(bytes, in: store) == key)
+        #expect(try store.open(key)?.read(offset: 0, count: 500) == bytes)
+        // One that was put aside before is not replaced.
+        #expect(try store.quarantine(key).map { $0 != first } == true)
+        #expect(try store.keys(after: nil, limit: 9).isEmpty)
+        #expect(try store.foreignNames().isEmpty)
+    }
+
     @Test(
         "names that are no object keys are refused",
         arguments: ["", "1", "ab.1", "\(String(repeating: "A", count: 64)).1"])

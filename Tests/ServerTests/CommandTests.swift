@@ -116,6 +116,9 @@ struct CommandTests {
         try api.call(
             "POST", .commits, here, json: API.makingFile("f", of: id, bytes: 50_000, in: grant), expecting: 200)
         #expect(try api.server.run(["fsck", "--json"]).code == 0)
+        let json = try api.server.run(["fsck", "--json"]).standardOutput
+        let report = try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any]
+        #expect(report?["problems"] as? [String] == [] && report?["blocks"] as? Int == 1)
         let object = "$(find '\(api.server.dataDirectory)' -name '\(id.hex).*')"
         try Shell.script("o=\(object); chmod u+w $o; printf x | dd of=$o bs=1 seek=100 conv=notrunc status=none")
         let damaged = try api.server.run(["fsck"])
@@ -128,5 +131,47 @@ struct CommandTests {
         )
         let text = try api.server.run(["fsck"]).standardOutput
         #expect(text.contains("another usage") && text.contains("another number of names"), "\(text)")
+    }
+    @Test func `fsck --repair needs the server stopped, says what it did, and names the files that lost bytes`() throws
+    {
+        let api = try API.loggedIn()
+        let grant = try #require(try api.session().namespaces.first)
+        let (id, bytes) = API.block(bytes: 50_000)
+        try api.upload(bytes, as: id, namespace: grant.id)
+        try api.call(
+            "POST", .commits, ["namespace": grant.id.hex], json: API.makingFile("f", of: id, bytes: 50_000, in: grant),
+            expecting: 200)
+        let data = api.server.dataDirectory
+        let object = "\(data)/blocks/objects/\(id.hex.prefix(2))/\(id.hex).1"
+        try Shell.script("cp \(object) \(data)/saved; truncate -s 100 \(object)")
+        let running = try api.server.run(["fsck", "--repair"])
+        #expect(running.code == 2 && running.standardError.contains("Stop it first"), "\(running.standardError)")
+        api.server.stop()
+
+        let repaired = try api.server.run(["fsck", "--repair"])
+        #expect(repaired.code == 5 && repaired.standardError.contains("from a backup"), "\(repaired.standardError)")
+        #expect(repaired.standardOutput.contains("unreadable  alice:/f needs block \(id.hex)"))
+        #expect(FileManager.default.fileExists(atPath: "\(data)/blocks/quarantine/\(id.hex).1"))
+        try api.server.restart()
+        let place = ["namespace": grant.id.hex, "block": id.hex]
+        let lost = try api.call("GET", .block, place, expecting: 404)
+        #expect(lost.text.contains("has lost the bytes"))
+        api.server.stop()
+
+        try Shell.script("cp \(data)/saved \(object)")
+        let mended = try api.server.run(["fsck", "--repair", "--json"])
+        #expect(mended.code == 0 && mended.standardOutput.contains("is back"), "\(mended.standardOutput)")
+        try api.server.restart()
+        #expect(try api.call("GET", .block, place, expecting: 200).body == bytes)
+    }
+
+    @Test func `a damaged database is not served, and the message says what to do`() throws {
+        let server = try ServerProcess.start()
+        server.stop()
+        try Shell.script("printf 'no database' | dd of=\(server.dataDirectory)/metadata.db conv=notrunc status=none")
+        for command in [["serve", "--listen", "127.0.0.1:0"], ["fsck"], ["fsck", "--repair"], ["status"]] {
+            let output = try server.run(command)
+            #expect(output.code == 5 && output.standardError.contains("restore"), "\(command) \(output.standardError)")
+        }
     }
 }

@@ -11,6 +11,7 @@ extension CommitDraft {
         for block in request.blocks {
             if let known = try rows.namespaceBlock(block.id, in: namespace.id) {
                 plainBytes[block.id] = known.plainBytes
+                if let body = block.body?.bytes { returned.append((known, body)) }
             } else if let body = block.body?.bytes {
                 try bring(block, storedBytes: Int64(body.count), wrapKeys)
                 bodies[block.id] = body

@@ -39,13 +39,17 @@ extension CommitDraft {
         }
         for edit in segmentEdits { try write(edit) }
         for revision in revisions { try rows.insert(revision, in: namespace.id) }
+        for (block, body) in returned where try rows.block(block.block)?.state == .lost {
+            try rows.insertBody(body, of: block.block)
+            try rows.setState(.live, of: block.block)
+        }
         return unpinned
     }
 
     /// Unless somebody has sent the block already: the answer is the same.
     private func store(_ body: [UInt8], of block: NamespaceBlockRecord) throws {
         let known = try rows.block(block.block)
-        guard known == nil || known?.state == .granted else { return }
+        guard known == nil || known?.state == .granted || known?.state == .lost else { return }
         try rows.insertIfAbsent(
             BlockRecord(
                 id: block.block, generation: 1, storedBytes: block.storedBytes, state: .live, createdAt: now))

@@ -36,6 +36,8 @@ final class CommitDraft {
     var newBlocks: [NamespaceBlockRecord] = []
     /// The stored form of those of them that came with the commit.
     var bodies: [BlockID: [UInt8]] = [:]
+    /// Bytes that came for blocks which the namespace has: wanted where the server has lost them.
+    var returned: [(block: NamespaceBlockRecord, body: [UInt8])] = []
     var allocatedDelta: Int64 = 0
 
     /// Where the commit puts each node; a directory has one place.

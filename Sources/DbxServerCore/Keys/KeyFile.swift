@@ -28,6 +28,12 @@ enum KeyFile {
                 }
             }
         }
+        if mayCreate {
+            // Nothing is sealed under a key whose file a power cut could take away.
+            do { try Paths.syncDirectory(Paths.parent(of: path)) } catch {
+                throw ServerError(.keyFile, "The key file \(path) cannot be brought to the disk: \(error).")
+            }
+        }
         return try read(path)
     }
 

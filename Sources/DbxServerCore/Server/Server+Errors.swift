@@ -16,6 +16,18 @@ extension Server {
             return Problem(kind: .storageFull, detail: "The server's disk is full; it will take changes again later.")
         case .busy:
             return Problem(kind: .unavailable, detail: "The server is busy; try again in a moment.")
+        case .io:
+            return Problem(
+                kind: .unavailable,
+                detail:
+                    "The server's disk fails or is read-only; its log says more. Nothing of this was changed: it is "
+                    + "taken again when the disk works.")
+        case .corrupt:
+            // SQLite says the same of a read that failed with EIO (SQLITE_IOERR_CORRUPTFS).
+            return Problem(
+                kind: .internal,
+                detail: "The server's data are damaged, or its disk cannot be read: its "
+                    + "administrator finds out more with 'dbxfs-server fsck'.")
         default:
             return Problem(kind: .internal, detail: "The server could not do this; its log says why.")
         }
@@ -30,6 +42,11 @@ extension Server {
         } catch let error as StoreError {
             switch error {
             case .storageFull: throw ServerError(.storageFull, "The disk is full.")
+            case .corrupt:
+                throw ServerError(
+                    .data,
+                    "\(error). Stop the server and run 'dbxfs-server fsck --repair'; what that cannot mend comes back "
+                        + "from a backup, with 'dbxfs-server restore'.")
             case .schemaTooNew: throw ServerError(.schemaTooNew, "\(error).")
             default: throw ServerError(.data, "\(error).")
             }

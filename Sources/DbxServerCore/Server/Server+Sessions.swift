@@ -53,7 +53,10 @@ extension Server {
             else { throw Problem.loggedOut }
             if lastSeen.isDue(bearer.device.id, now: time.monotonic()) {
                 let now = time.now()
-                try metadata.write { try $0.setLastSeen(now, device: bearer.device.id) }
+                // A disk that is full or fails keeps nobody from reading.
+                do { try metadata.write { try $0.setLastSeen(now, device: bearer.device.id) } } catch {
+                    configuration.onInternalError("\(error)")
+                }
             }
             return Caller(user: bearer.device.user, device: bearer.device.id, org: bearer.org)
         }

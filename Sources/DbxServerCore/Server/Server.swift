@@ -53,6 +53,11 @@ package final class Server: Sendable {
             let master = try KeyFile.load(configuration.keyFile, mayCreate: isNew, entropy: configuration.entropy)
             let vault = KeyVault(master: master, entropy: configuration.entropy)
             try prepareOrg(metadata, vault, configuration)
+            // A process that was killed may have made the database without its name coming to the disk.
+            do { try Paths.syncDirectory(configuration.dataDirectory) } catch {
+                throw ServerError(
+                    .data, "The data directory \(configuration.dataDirectory) cannot be synced: \(error).")
+            }
             return try Server(configuration: configuration, metadata: metadata, objects: objects, vault: vault)
         }
     }
@@ -93,6 +98,8 @@ package final class Server: Sendable {
         try Self.administering {
             let sent = outbox.takePublished()
             if !sent.isEmpty { try metadata.write { rows in for notice in sent { try rows.deleteNotice(notice) } } }
+            // A clock that was wrong once must not pin uploads for years.
+            try metadata.write { [now = time.now()] in try $0.touchUploads(notAfter: now) }
             while try expireUploads(limit: 500) == 500 {}
         }
     }
@@ -100,9 +107,12 @@ package final class Server: Sendable {
     /// Whether a transaction on the store and the object directory can be done now; for the readiness route.
     package func checkReady() throws(Problem) {
         try answering {
-            guard try metadata.read({ try !$0.orgs().isEmpty }), try objects.freeBytes() ?? .max > 0 else {
-                throw Problem(kind: .unavailable, detail: "The server has no room to store anything.")
-            }
+            _ = try metadata.read { try $0.orgs() }
+            try checkRoom(for: 1)
+            let probe = try objects.stage(UploadID(from: entropy))
+            defer { probe.discard() }
+            // Safe: the array outlives the call.
+            unsafe try probe.append([UInt8(0)].span.bytes)
         }
     }
 }

@@ -39,11 +39,13 @@ extension Server {
                 try checkUploader(upload, rows)
                 return (upload, block)
             }
-            guard try objects.freeBytes() ?? .max > signed.length + Self.freeSpaceFloorBytes else {
-                throw StoreError.storageFull
-            }
+            try checkRoom(for: signed.length)
             return UploadReceiver(server: self, upload: upload, key: block.key, staged: try objects.stage(upload.id))
         }
+    }
+
+    func checkRoom(for bytes: Int64) throws {
+        guard try objects.freeBytes() ?? .max > bytes + Self.freeSpaceFloorBytes else { throw StoreError.storageFull }
     }
 
     /// The signature stands for the device: what it may not do any more its URLs may not either.
@@ -73,8 +75,12 @@ extension Server {
     private static func confirm(
         _ upload: UploadRecord, _ rows: any MetadataTransaction, now: Timestamp
     ) throws {
-        if let block = try rows.block(upload.block), block.state == .granted {
-            try rows.setState(.stored, of: block.id)
+        let block = try rows.block(upload.block)
+        if block?.state == .granted { try rows.setState(.stored, of: upload.block) }
+        if block?.state == .lost { try rows.setState(.live, of: upload.block) }
+        if try rows.namespaceBlock(upload.block, in: upload.namespace) != nil {
+            // The namespace has the block and wanted only its bytes back: no commit will come for it.
+            return try rows.pin(-rows.deleteUploads(of: upload.block, in: upload.namespace), in: upload.namespace)
         }
         // Gone where another device has committed the block meanwhile: then nobody needs the receipt.
         guard var current = try rows.upload(upload.id) else { return }
@@ -106,6 +112,13 @@ extension Server {
                 try AccessPolicy.check(caller, .read, in: namespace, rows)
                 guard try rows.namespaceBlock(block, in: namespace) != nil, let record = try rows.block(block) else {
                     throw Problem(kind: .notFound, detail: "The namespace has no such block.")
+                }
+                guard record.state != .lost else {
+                    throw Problem(
+                        kind: .notFound,
+                        detail:
+                            "The server has lost the bytes of this block: its administrator can put them back from a "
+                            + "backup.")
                 }
                 return (record, try record.mayBeInline ? rows.body(of: block) : nil)
             }

@@ -28,7 +28,8 @@ struct UploadGranter {
     ) throws -> UploadGrant {
         if let known = try rows.namespaceBlock(offered.id, in: namespace) {
             try checkLength(offered, known.storedBytes)
-            return UploadGrant(id: offered.id, upload: nil)
+            // Bytes that were lost are taken again from who has them.
+            guard try rows.block(offered.id)?.state == .lost else { return UploadGrant(id: offered.id, upload: nil) }
         }
         if var upload = try rows.upload(of: offered.id, by: caller.device, in: namespace) {
             try checkLength(offered, upload.storedBytes)
@@ -52,7 +53,9 @@ struct UploadGranter {
 
     private func knownElsewhere(_ block: BlockID, _ readable: [NamespaceID]) throws -> NamespaceBlockRecord? {
         for other in readable where other != namespace {
-            if let known = try rows.namespaceBlock(block, in: other) { return known }
+            if let known = try rows.namespaceBlock(block, in: other), try rows.block(block)?.state != .lost {
+                return known
+            }
         }
         return nil
     }

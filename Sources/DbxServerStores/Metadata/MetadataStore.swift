@@ -16,11 +16,17 @@ package protocol MetadataStore: Sendable {
         _ bodies: [(any MetadataTransaction) throws -> Value], beforehand: (any MetadataTransaction) throws -> Void
     ) throws -> [Result<Value, any Error>]
 
+    /// What of the database's own files is damaged, for people. Reads everything.
+    func damage() throws(StoreError) -> [String]
+
+    /// Makes all indexes anew: the remedy where only they are damaged.
+    func rebuildIndexes() throws(StoreError)
+
     /// Writes a consistent copy, which the same implementation can open, to a new file.
     func backup(to path: String) throws(StoreError)
 }
 
 /// The row operations of one transaction, by family of tables. All of them throw only `StoreError`.
 package protocol MetadataTransaction: AccountRows, NamespaceRows, TreeRows, ContentRows, BlockRows, JournalRows,
-    StatusRows
+    StatusRows, CheckRows
 {}

@@ -134,6 +134,8 @@ package protocol BlockRows {
     func update(_ upload: UploadRecord) throws(StoreError)
     /// The uploads of all devices; returns the stored bytes that they pinned.
     func deleteUploads(of block: BlockID, in namespace: NamespaceID) throws(StoreError) -> Int64
+    /// Takes those that were touched after `time` as touched then.
+    func touchUploads(notAfter time: Timestamp) throws(StoreError)
     /// Those last touched before `time`, oldest first.
     func uploads(idleSince time: Timestamp, limit: Int) throws(StoreError) -> [UploadRecord]
     func delete(_ upload: UploadRecord) throws(StoreError)
@@ -168,12 +170,49 @@ package protocol StatusRows {
     func usage(of user: UserID) throws(StoreError) -> UsageRecord?
     /// Whether there is a row for the block, whatever its state.
     func hasRow(for object: ObjectKey) throws(StoreError) -> Bool
-    /// Counts rows that contradict others: none in a sound store. Takes as long as reading all rows.
+}
+
+/// What a check of everything reads, and what its repairs write. They read whole tables.
+package protocol CheckRows {
+    /// Counts rows that contradict others: none in a sound store.
     func contradictions() throws(StoreError) -> [Contradiction]
+    /// Of every namespace, by id.
+    func heads() throws(StoreError) -> [HeadRecord]
+    /// The commits behind a seq, in order.
+    func commits(in namespace: NamespaceID, after: Seq, limit: Int) throws(StoreError) -> [CommitRecord]
+    /// All segment rows of a namespace, with what their extents cannot be read from left out and counted.
+    func segmentReferences(in namespace: NamespaceID) throws(StoreError) -> SegmentReferences
+    /// Replaces the references of a segment row by those of its extents.
+    func putReferences(of segment: SegmentRecord, in namespace: NamespaceID) throws(StoreError)
+    /// Live nodes that no way leads to from their root.
+    func nodesOutOfReach(in namespace: NamespaceID) throws(StoreError) -> [NodeID]
+    /// Live entries that name no live node, or lie in no live directory.
+    func danglingEntries(in namespace: NamespaceID) throws(StoreError) -> [EntryRecord]
+    /// Live files with the block in their current content, with one of their names.
+    func files(with block: BlockID) throws(StoreError) -> [AffectedFile]
+    /// Blocks that a namespace has and whose bytes are lost, in order.
+    func lostBlocks() throws(StoreError) -> [BlockRecord]
+    /// Takes back that the bytes of a block are there: of a committed one they are lost, others are granted again.
+    func setLost(_ block: BlockID) throws(StoreError)
+    /// Derives anew what can be derived; returns how many rows each statement changed.
+    func derive() throws(StoreError) -> [(what: DerivationStatements, count: Int)]
 }
 
 /// So many of what must not be.
 package struct Contradiction: Hashable, Sendable {
     package var what: ConsistencyStatements
     package var count: Int
+}
+
+/// Segment rows whose references are other ones than their extents name.
+package struct SegmentReferences: Hashable, Sendable {
+    package var wrong: [SegmentRecord] = []
+    /// Rows whose extents make no sense.
+    package var unreadable: Int = 0
+}
+
+/// A file that needs a block.
+package struct AffectedFile: Hashable, Sendable {
+    package var namespace: NamespaceID
+    package var node: NodeID
 }

@@ -28,6 +28,8 @@ package final class SQLMetadataStore<Driver: SQLDriver>: MetadataStore {
         }
     }
 
+    package func damage() throws(StoreError) -> [String] { try driver.damage() }
+    package func rebuildIndexes() throws(StoreError) { try driver.rebuildIndexes() }
     package func backup(to path: String) throws(StoreError) { try driver.backup(to: path) }
 
     private static func migrate(_ driver: Driver) throws {

@@ -81,6 +81,10 @@ extension SQLTransaction {
         try rows(BlockStatements.idleUploads, [SQLValue(time), SQLValue(limit)], Self.upload)
     }
 
+    func touchUploads(notAfter time: Timestamp) throws(StoreError) {
+        try run(BlockStatements.untimelyUploads, [SQLValue(time)])
+    }
+
     func delete(_ upload: UploadRecord) throws(StoreError) { try run(BlockStatements.deleteUpload, key(of: upload)) }
 
     private func key(of upload: UploadRecord) -> [SQLValue] {

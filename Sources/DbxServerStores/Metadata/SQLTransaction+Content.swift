@@ -65,7 +65,7 @@ extension SQLTransaction {
         }
     }
 
-    private static func segment(_ row: inout RowReader) throws(StoreError) -> SegmentRecord {
+    static func segment(_ row: inout RowReader) throws(StoreError) -> SegmentRecord {
         let node: NodeID = try row.id()
         let index = try row.int64()
         return SegmentRecord(

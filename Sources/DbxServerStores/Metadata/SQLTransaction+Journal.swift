@@ -41,7 +41,7 @@ extension SQLTransaction {
         try run(JournalStatements.deleteNotice, [SQLValue(notice.namespace), SQLValue(notice.seq)])
     }
 
-    private static func commit(_ row: inout RowReader) throws(StoreError) -> CommitRecord {
+    static func commit(_ row: inout RowReader) throws(StoreError) -> CommitRecord {
         CommitRecord(
             seq: try row.seq(), id: try row.id(), digest: try row.bytes(), chain: try row.bytes(),
             device: try row.optionalID(), committedAt: try row.timestamp(), usedBytes: try row.int64(),
@@ -58,15 +58,6 @@ extension SQLTransaction {
 
     func hasRow(for object: ObjectKey) throws(StoreError) -> Bool {
         try block(object.block)?.generation == object.generation
-    }
-
-    func contradictions() throws(StoreError) -> [Contradiction] {
-        var found: [Contradiction] = []
-        for statement in ConsistencyStatements.allCases {
-            let count = try count(statement)
-            if count > 0 { found.append(Contradiction(what: statement, count: count)) }
-        }
-        return found
     }
 
     func blocks(after: BlockID?, limit: Int) throws(StoreError) -> [BlockRecord] {

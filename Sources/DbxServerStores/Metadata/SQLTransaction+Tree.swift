@@ -76,7 +76,7 @@ extension SQLTransaction {
             extendedAttributes: try AttributeCoding.decode(try row.optionalBytes()))
     }
 
-    private static func entry(_ row: inout RowReader) throws(StoreError) -> EntryRecord {
+    static func entry(_ row: inout RowReader) throws(StoreError) -> EntryRecord {
         let parent: NodeID = try row.id()
         guard let name = Name(try row.bytes()) else { throw .corrupt("name of an entry in \(parent)") }
         return EntryRecord(

@@ -6,10 +6,13 @@ import Synchronization
 /// for what is on its way in.
 ///
 /// An object gets its name by link(2), which never replaces one, after its bytes have been synced; then its directory
-/// is synced. Has no state but a counter for names.
+/// is synced. Has no state but a counter for names, and which directories are known to be on the disk.
 package final class DirectoryObjectStore: ObjectStore {
     private let root: String
     private let stagedCount = Atomic<UInt64>(0)
+    /// Guarded by its lock, which is not held while the disk works. A directory that is there may have been made by a
+    /// process that was killed, or by a thread that is still, on the way to the disk.
+    private let syncedDirectories = Mutex<Set<String>>([])
 
     /// Makes the directories where there are none.
     package init(root: String) throws(StoreError) {
@@ -40,10 +43,7 @@ package final class DirectoryObjectStore: ObjectStore {
     func adopt(_ path: String, as key: ObjectKey, length: Int64) throws(StoreError) {
         let directory = "\(objects)/\(Self.directory(of: key))"
         try Self.translating(self.path(of: key)) { () throws(Errno) in
-            if !Paths.isDirectory(directory) {
-                try Paths.createPrivateDirectory(directory)
-                try Paths.syncDirectory(objects)
-            }
+            try makeDurable(directory)
             do throws(Errno) {
                 try Paths.link(path, to: self.path(of: key))
             } catch {
@@ -52,6 +52,12 @@ package final class DirectoryObjectStore: ObjectStore {
             try Paths.syncDirectory(directory)
         }
         guard try self.length(of: key) == length else { throw .corrupt("object \(key) has another length") }
+    }
+
+    private func makeDurable(_ directory: String) throws(Errno) {
+        if syncedDirectories.withLock({ $0.contains(directory) }) { return }
+        try Paths.createPrivateDirectory(directory)
+        _ = syncedDirectories.withLock { $0.insert(directory) }
     }
 
     package func open(_ key: ObjectKey) throws(StoreError) -> (any OpenObject)? {
@@ -73,18 +79,54 @@ package final class DirectoryObjectStore: ObjectStore {
         var found: [ObjectKey] = []
         let first = after.map(Self.directory) ?? ""
         for directory in try names(in: objects) where directory >= first {
-            let keys = try names(in: "\(objects)/\(directory)").compactMap { ObjectKey(name: $0) }.sorted()
+            guard Paths.isDirectory("\(objects)/\(directory)") else { continue }
+            let keys = try names(in: "\(objects)/\(directory)").compactMap { ObjectKey(name: $0) }
+                .filter { Self.directory(of: $0) == directory }.sorted()
             found += keys.filter { key in after.map { $0 < key } ?? true }
             if found.count >= limit { return Array(found.prefix(limit)) }
         }
         return found
     }
 
-    package func removeStaged() throws(StoreError) {
-        for name in try names(in: uploads) {
+    package func removeStaged() throws(StoreError) -> Int {
+        let left = try names(in: uploads)
+        for name in left {
             let path = "\(uploads)/\(name)"
             _ = try Self.unlessMissing(path) { () throws(Errno) in try Paths.remove(path) }
         }
+        return left.count
+    }
+
+    package func quarantine(_ key: ObjectKey) throws(StoreError) -> String? {
+        let (path, directory) = (path(of: key), root + "/quarantine")
+        guard Paths.exists(path) else { return nil }
+        return try Self.translating(path) { () throws(Errno) in
+            try Paths.createPrivateDirectory(directory)
+            var place = "\(directory)/\(key)"
+            var count = 1
+            while Paths.exists(place) {
+                count += 1
+                place = "\(directory)/\(key)-\(count)"
+            }
+            try Paths.rename(path, to: place)
+            try Paths.syncDirectory(directory)
+            try Paths.syncDirectory(Paths.parent(of: path))
+            return place
+        }
+    }
+
+    package func foreignNames() throws(StoreError) -> [String] {
+        var found: [String] = []
+        for directory in try names(in: objects) {
+            let path = "\(objects)/\(directory)"
+            guard Paths.isDirectory(path) else {
+                found.append(path)
+                continue
+            }
+            found += try names(in: path)
+                .filter { ObjectKey(name: $0).map(Self.directory) != directory }.map { "\(path)/\($0)" }
+        }
+        return found
     }
 
     package func freeBytes() throws(StoreError) -> Int64? {

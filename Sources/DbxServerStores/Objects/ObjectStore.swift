@@ -44,8 +44,15 @@ package protocol ObjectStore: Sendable {
     /// At most `limit` keys behind `after`, in order.
     func keys(after: ObjectKey?, limit: Int) throws(StoreError) -> [ObjectKey]
 
-    /// Removes what uploads left behind that a crash cut short. Only while no upload runs.
-    func removeStaged() throws(StoreError)
+    /// Removes what uploads left behind that a crash cut short; returns of how many. Only while no upload runs.
+    @discardableResult
+    func removeStaged() throws(StoreError) -> Int
+
+    /// Takes an object away from its name and keeps its bytes for people; returns where, nil where there was none.
+    func quarantine(_ key: ObjectKey) throws(StoreError) -> String?
+
+    /// What lies among the objects without being one, for people.
+    func foreignNames() throws(StoreError) -> [String]
 
     /// Room for more; nil where there is no limit.
     func freeBytes() throws(StoreError) -> Int64?

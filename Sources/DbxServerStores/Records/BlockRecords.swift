@@ -1,6 +1,7 @@
 package import DbxModel
 
-/// A block that is, or may become, an object of the store. Nothing leads back from `live` before garbage collection.
+/// A block that is, or may become, an object of the store. From `live` leads only a repair, to `lost`, and
+/// from there an upload back.
 package struct BlockRecord: Hashable, Sendable {
     package enum State: String, Hashable, Sendable {
         /// Somebody may upload it; there may be no object.
@@ -9,6 +10,8 @@ package struct BlockRecord: Hashable, Sendable {
         case stored
         /// A namespace has it.
         case live
+        /// A namespace has it, and its bytes were found damaged or missing: who has them may upload them again.
+        case lost
     }
 
     package var id: BlockID

@@ -31,6 +31,12 @@ package protocol SQLDriver: Sendable {
     /// Runs schema statements in one transaction together with `body`.
     func migrate(_ body: (any SQLConnection, _ execute: (String) throws(StoreError) -> Void) throws -> Void) throws
 
+    /// What of the file itself is damaged, for people; empty where the product sees to that itself. Reads everything.
+    func damage() throws(StoreError) -> [String]
+
+    /// Makes all indexes anew from their tables.
+    func rebuildIndexes() throws(StoreError)
+
     /// Writes a consistent copy while others go on reading and writing.
     func backup(to path: String) throws(StoreError)
 }

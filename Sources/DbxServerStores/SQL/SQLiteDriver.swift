@@ -46,6 +46,20 @@ package final class SQLiteDriver: SQLDriver {
         }
     }
 
+    package func damage() throws(StoreError) -> [String] {
+        do {
+            let lines = try pool.read { try String.fetchAll($0, sql: "PRAGMA integrity_check(20)") }
+            return lines == ["ok"] ? [] : lines
+        } catch {
+            guard case .corrupt(let what) = StoreError(sqlite: error) else { throw StoreError(sqlite: error) }
+            return [what]
+        }
+    }
+
+    package func rebuildIndexes() throws(StoreError) {
+        do { try pool.write { try $0.execute(sql: "REINDEX") } } catch { throw StoreError(sqlite: error) }
+    }
+
     package func backup(to path: String) throws(StoreError) {
         do {
             let copy = try DatabaseQueue(path: path)

@@ -49,5 +49,7 @@ package enum BlockStatements: String, SQLStatements {
         SELECT namespace_id, block_id, device_id, id, stored_bytes, state, touched_at FROM uploads
         WHERE touched_at < ?1 ORDER BY touched_at LIMIT ?2
         """
+    /// Touched in the future: by a clock that was wrong. They are as new as can be.
+    case untimelyUploads = "UPDATE uploads SET touched_at = ?1 WHERE touched_at > ?1"
     case deleteUpload = "DELETE FROM uploads WHERE namespace_id = ?1 AND block_id = ?2 AND device_id = ?3"
 }

@@ -23,7 +23,8 @@ package enum StatusStatements: String, SQLStatements {
     case devices = "SELECT COUNT(*) FROM devices WHERE revoked = 0"
     case nodes = "SELECT COUNT(*) FROM nodes WHERE deleted = 0"
     case storedBlocks = """
-        SELECT COUNT(*), CAST(COALESCE(SUM(stored_bytes), 0) AS BIGINT) FROM blocks WHERE state <> 'granted'
+        SELECT COUNT(*), CAST(COALESCE(SUM(stored_bytes), 0) AS BIGINT) FROM blocks
+        WHERE state IN ('stored', 'live')
         """
     case liveBlocks = """
         SELECT COUNT(*), CAST(COALESCE(SUM(stored_bytes), 0) AS BIGINT) FROM blocks WHERE id IN (
@@ -31,7 +32,7 @@ package enum StatusStatements: String, SQLStatements {
                 AND r.node_id = s.node_id AND r.idx = s.idx AND r.from_seq = s.from_seq
             WHERE s.to_seq IS NULL)
         """
-    /// In order of id, behind one.
+    /// In order of id, behind one; those that are lost too.
     case blocksAfter = """
         SELECT id, generation, stored_bytes, state, created_at FROM blocks WHERE id > ?1 AND state <> 'granted'
         ORDER BY id LIMIT ?2

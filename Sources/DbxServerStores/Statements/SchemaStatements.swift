@@ -13,7 +13,7 @@ package enum StatementCatalogue {
         texts(SchemaStatements.self) + texts(AccountStatements.self) + texts(NamespaceStatements.self)
             + texts(TreeStatements.self) + texts(ContentStatements.self) + texts(BlockStatements.self)
             + texts(JournalStatements.self) + texts(StatusStatements.self)
-            + texts(ConsistencyStatements.self)
+            + texts(ConsistencyStatements.self) + texts(CheckStatements.self) + texts(DerivationStatements.self)
     }
 
     private static func texts<Family: SQLStatements>(_ family: Family.Type) -> [(name: String, sql: String)] {

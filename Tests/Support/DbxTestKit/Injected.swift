@@ -30,15 +30,20 @@ package final class SeededEntropy: Entropy, RandomNumberGenerator {
 /// Time that goes on only when a test says so.
 package final class FakeTime: TimeSource {
     private let elapsed = Mutex<Duration>(.zero)
-    private let start = Timestamp(seconds: 1_800_000_000, nanoseconds: 0)
+    private let start = Mutex(Timestamp(seconds: 1_800_000_000, nanoseconds: 0))
 
     package init() {}
 
     package func now() -> Timestamp {
         let (seconds, attoseconds) = monotonic().components
-        return Timestamp(seconds: start.seconds + seconds, nanoseconds: attoseconds / 1_000_000_000)
+        return Timestamp(seconds: start.withLock { $0.seconds } + seconds, nanoseconds: attoseconds / 1_000_000_000)
     }
 
     package func monotonic() -> Duration { elapsed.withLock { $0 } }
+    /// Somebody sets the clock; nothing has taken longer for it.
+    package func setClock(forwardBySeconds seconds: Int64) {
+        start.withLock { $0 = Timestamp(seconds: $0.seconds + seconds, nanoseconds: 0) }
+    }
+
     package func advance(by duration: Duration) { elapsed.withLock { $0 += duration } }
 }

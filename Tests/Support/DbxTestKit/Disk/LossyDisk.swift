@@ -27,6 +27,8 @@ package final class LossyDisk {
         process.executableURL = URL(fileURLWithPath: ServerProcess.productsDirectory + "/lossy-disk")
         process.arguments = [backing, directory.path + "/trace", path, "-o", "fsname=lossy-disk"]
         process.standardOutput = FileHandle.nullDevice
+        // Who waits for the tests' own output to end does not wait for the disk of a test that crashed.
+        process.standardError = FileHandle.nullDevice
         try process.run()
         var (before, after) = (stat(), stat())
         stat(directory.path, &before)
