@@ -46,6 +46,12 @@ package final class LocalStore {
     package var isStagingLimitLifted = false
     package internal(set) var cachedBytes: Int64 = 0
     var nextCookie: Int64 = 1
+    /// Whether there are ignore rules at all.
+    var hasRules = false
+    /// Counts how often what is known of the rules has changed.
+    package internal(set) var rulesVersion = 0
+    /// What local-only files took up at an epoch.
+    var knownLocalOnlyBytes: (epoch: Int64, bytes: Int64)?
     /// Space that a failed transaction would have to give back or take again.
     var undo: [() -> Void] = []
 

@@ -2,10 +2,11 @@ import ArgumentParser
 import DbxClient
 import DbxModel
 import DbxWire
+import Foundation
 
 struct Activity: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show what was sent to the server and received from it.",
+        abstract: "Show what was sent to the server, received from it, and fetched by reading.",
         discussion: "The newest few thousand changes are kept, also over restarts.")
 
     @Option(name: [.customShort("n"), .long], help: "At most so many, the newest.")
@@ -40,7 +41,8 @@ struct Activity: ParsableCommand {
     }
 
     static func describe(_ record: ActivityRecord) -> String {
-        let start = "\(Output.date(record.at))  \(record.direction == .sent ? "sent    " : "received")  "
+        let direction = record.direction.rawValue.padding(toLength: 8, withPad: " ", startingAt: 0)
+        let start = "\(Output.date(record.at))  \(direction)  "
         let path = Output.escaped(record.path64?.bytes ?? Array(record.path.utf8))
         switch record.action {
         case "more": return start + "and \(record.bytes) more"

@@ -16,8 +16,8 @@ struct Dbxfs: ParsableCommand {
             """,
         subcommands: [
             Login.self, Logout.self, Mount.self, Unmount.self, Status.self, Activity.self, Sync.self, Conflicts.self,
-            Guard.self, Pause.self, Resume.self, Limit.self, List.self, Devices.self, Fsck.self, Recovered.self,
-            Version.self,
+            Guard.self, Ignore.self, Pause.self, Resume.self, Limit.self, List.self, Devices.self, Fsck.self,
+            Recovered.self, Version.self,
         ])
 
     static func main() {

@@ -68,12 +68,7 @@ struct Logout: ParsableCommand {
         let profile = try profile.profile
         _ = try ProfileSettings.load(for: profile)
         let lock = try ProfileLock.take(profile, mountPoint: nil)
-        if !discard, let pending = try LocalState.pending(of: profile), !pending.isEmpty {
-            throw ClientFailure(
-                .busy,
-                "\(pending.files) changes of profile “\(profile.name)” are only here",
-                remedy: "Mount, then run: dbxfs umount --wait. To lose them: dbxfs logout --discard")
-        }
+        if !discard, let onlyHere = try LocalState.onlyHere(in: profile) { try Self.refuse(onlyHere, profile) }
         let aside = try RecoveryLog.load(for: profile).reduce(0) { $0 + $1.waitingCount + $1.asideCount }
         if !discard, aside > 0 {
             throw ClientFailure(
@@ -84,6 +79,22 @@ struct Logout: ParsableCommand {
             Output.line("Logged out.")
         } else {
             Output.line("Logged out here. The server did not answer: revoke this device there (dbxfs devices).")
+        }
+    }
+}
+
+extension Logout {
+    private static func refuse(_ onlyHere: LocalState.OnlyHere, _ profile: Profile) throws(ClientFailure) {
+        if !onlyHere.pending.isEmpty {
+            throw ClientFailure(
+                .busy, "\(onlyHere.pending.files) changes of profile “\(profile.name)” are only here",
+                remedy: "Mount, then run: dbxfs umount --wait. To lose them: dbxfs logout --discard")
+        }
+        if onlyHere.localOnly.files > 0 {
+            throw ClientFailure(
+                .busy,
+                "\(onlyHere.localOnly.files) files and folders of profile “\(profile.name)” are only here, by ignore rules",
+                remedy: "Mount and move them elsewhere. To lose them: dbxfs logout --discard")
         }
     }
 }

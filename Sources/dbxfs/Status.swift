@@ -68,7 +68,9 @@ struct Status: ParsableCommand {
     static func describe(_ status: PathStatus) -> String {
         let path = Output.escaped(status.path64?.bytes ?? Array(status.path.utf8))
         var line = column(status.stateName) + (path.isEmpty ? "." : path)
-        if status.kind == .file {
+        if status.isIgnored {
+            line += "  (kept on this computer by a rule; to see which: dbxfs ignore)"
+        } else if status.kind == .file {
             line += "  (\(ByteCount.format(status.size)), \(ByteCount.format(status.cachedBytes)) of it here"
             line += status.pendingBytes > 0 ? ", \(ByteCount.format(status.pendingBytes)) to go up)" : ")"
         } else if status.pendingCount > 0 {
@@ -109,6 +111,11 @@ struct Status: ParsableCommand {
             if let oldest = status.pending.oldest { line += ", the oldest \(age(oldest)) old" }
             if let seconds = status.transfer.secondsLeft { line += ", \(duration(seconds)) left" }
             lines.append(line)
+        }
+        if status.localOnly.files > 0 {
+            lines.append(
+                "local-only  \(status.localOnly.files) files and folders by ignore rules,"
+                    + " \(ByteCount.format(status.localOnly.bytes))")
         }
         lines.append(
             "transfer    up \(ByteCount.format(status.transfer.uploadBytesPerSecond))/s,"

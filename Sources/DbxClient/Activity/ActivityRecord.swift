@@ -5,14 +5,14 @@ package import DbxWire
 /// One line of `dbxfs activity`. A value. Fields are added, never renamed: scripts read them.
 package struct ActivityRecord: Hashable, Sendable, Codable {
     package enum Direction: String, Hashable, Sendable, Codable {
-        case sent, received
+        case sent, received, fetched
     }
 
     /// Counts up from 1 and on over restarts.
     package var number: Int64
     package var at: Timestamp
     package var direction: Direction
-    /// `created`, `changed`, `renamed`, `deleted`, `attributes`; `more` stands for `bytes` further ones.
+    /// `created`, `changed`, `renamed`, `deleted`, `attributes`, `content`; `more` stands for `bytes` further ones.
     package var action: String
     /// From the mounted directory, for display.
     package var path: String

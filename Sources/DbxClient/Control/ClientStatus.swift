@@ -15,6 +15,8 @@ package struct ClientStatus: Hashable, Sendable, Codable {
     package var mountedAt: Timestamp
     package var connection: ConnectionStatus
     package var pending: PendingStatus
+    /// What rules of `.dbxfsignore` keep on this computer; no part of `pending`.
+    package var localOnly: LocalOnlyStatus
     package var transfer: TransferStatus
     /// What the server has refused for good; each stays here until its cause is gone.
     package var refused: [RefusedItem]
@@ -44,7 +46,8 @@ package struct ClientStatus: Hashable, Sendable, Codable {
     package init(
         version: String, profile: String, processID: Int32, server: String, user: String, device: String,
         mountPoint: String, mountedAt: Timestamp, connection: ConnectionStatus, pending: PendingStatus,
-        transfer: TransferStatus, refused: [RefusedItem], lastError: StatusError?, cache: CacheStatus,
+        localOnly: LocalOnlyStatus, transfer: TransferStatus, refused: [RefusedItem], lastError: StatusError?,
+        cache: CacheStatus,
         quota: Quota?, counters: ClientCounters, settings: TransferSettings, held: GuardStatus?, conflicts: Int,
         recoveries: [Recovery], warnings: [String], collisions: CollisionSearch
     ) {
@@ -58,6 +61,7 @@ package struct ClientStatus: Hashable, Sendable, Codable {
         self.mountedAt = mountedAt
         self.connection = connection
         self.pending = pending
+        self.localOnly = localOnly
         self.transfer = transfer
         self.refused = refused
         self.lastError = lastError
@@ -113,6 +117,17 @@ package struct PendingStatus: Hashable, Sendable, Codable {
         self.files = files
         self.bytes = bytes
         self.oldest = oldest
+    }
+}
+
+/// What stays on this computer by a rule.
+package struct LocalOnlyStatus: Hashable, Sendable, Codable {
+    package var files: Int64
+    package var bytes: Int64
+
+    package init(files: Int64, bytes: Int64) {
+        self.files = files
+        self.bytes = bytes
     }
 }
 

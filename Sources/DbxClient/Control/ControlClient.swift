@@ -19,10 +19,10 @@ package enum ControlClient {
 
     /// A question with one answer.
     package static func ask(
-        _ command: ControlRequest.Command, of profile: Profile
+        _ command: ControlRequest.Command, of profile: Profile, timeout: Duration? = .seconds(90)
     ) throws(ClientFailure) -> ControlAnswer {
         guard let holder = ProfileLock.holder(of: profile), holder.mountPoint != nil else { throw notMounted(profile) }
-        return try ask(command, at: holder.socketPath, timeout: .seconds(90), progress: { _ in })
+        return try ask(command, at: holder.socketPath, timeout: timeout, progress: { _ in })
     }
 
     static func status(at socketPath: String) throws(ClientFailure) -> ClientStatus {

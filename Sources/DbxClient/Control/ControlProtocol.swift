@@ -26,6 +26,10 @@ package struct ControlRequest: Hashable, Sendable, Codable {
         case conflicts
         /// Settles the one of this path, that of either version.
         case resolve(Base64, ConflictChoice)
+        /// Which rules decide about paths from the mounted directory.
+        case ignored([Base64])
+        /// Takes what rules speak of at and below the path from the server, and keeps it here; or only says what that is.
+        case applyIgnore(Base64, dryRun: Bool)
         /// What the mass-change guard holds back, after an answer where one is given.
         case guarded(GuardAnswer?)
     }
@@ -51,6 +55,8 @@ package enum ControlAnswer: Hashable, Sendable, Codable {
     case transfer(TransferSettings)
     case conflicts([ConflictStatus])
     case guarded(GuardStatus?)
+    case ignored([IgnoreStatus])
+    case ignoreApplied(IgnoreReport)
     case done
     case failed(ClientFailure)
 
@@ -84,6 +90,12 @@ package protocol ControlHandling: Sendable {
 
     /// `path`: from the mounted directory. Throws where there is no conflict, or the choice cannot be carried out.
     func resolve(_ path: [UInt8], _ choice: ConflictChoice) throws(ClientFailure)
+
+    /// Paths need not exist.
+    func ignored(_ paths: [[UInt8]]) throws(ClientFailure) -> [IgnoreStatus]
+
+    /// Returns when everything is here only, and its removal from the server on its way.
+    func applyIgnore(at path: [UInt8], dryRun: Bool) throws(ClientFailure) -> IgnoreReport
 
     /// Makes the daemon end as SIGTERM does; returns at once.
     func shutdown()

@@ -126,6 +126,10 @@ package final class ControlServer: Sendable {
             return .conflicts(try handler.conflicts())
         case .guarded(let answer):
             return .guarded(try handler.guarded(answer))
+        case .ignored(let paths):
+            return .ignored(try handler.ignored(paths.map(\.bytes)))
+        case .applyIgnore(let path, let dryRun):
+            return .ignoreApplied(try handler.applyIgnore(at: path.bytes, dryRun: dryRun))
         case .resolve(let path, let choice):
             try handler.resolve(path.bytes, choice)
         }

@@ -10,6 +10,8 @@ package struct PathStatus: Hashable, Sendable, Codable {
     package var path64: Base64?
     package var kind: NodeKind
     package var state: NodeState
+    /// A rule keeps it on this computer.
+    package var isIgnored = false
     package var size: Int64 = 0
     /// Of a file: bytes of its content that are here.
     package var cachedBytes: Int64 = 0

@@ -123,6 +123,7 @@ extension Engine: SyncStateReporting {
             guard let node = try TreePath.node(at: path, in: store) else { return nil }
             let places = try store.places(of: node.number)
             var status = PathStatus(path: path, kind: node.kind, state: try situation.state(of: node, in: store))
+            status.isIgnored = node.isLocalOnly
             status.size = node.size
             status.cachedBytes = places.cachedBytes + places.stagingBytes
             status.pendingBytes = places.stagingBytes

@@ -149,6 +149,10 @@ package final class Engine: Sendable, FileSystemEvents {
 
     package func synchronized(_ number: InodeNumber) { localChange() }
 
+    package func fetched(_ bytes: Int64, of number: InodeNumber) {
+        signals.update { $0.fetched[number, default: 0] += bytes }
+    }
+
     package func stagingIsFull() { signals.update { $0.isStagingFull = true } }
 
     /// Its upload finds the damage too, and says what to do.
@@ -170,6 +174,11 @@ package final class Engine: Sendable, FileSystemEvents {
     package func pending() -> PendingStatus {
         let summary = try? parts.shared.withStore { store throws(StoreError) in try store.pendingSummary() }
         return PendingStatus(files: summary?.files ?? 0, bytes: summary?.bytes ?? 0, oldest: summary?.oldest)
+    }
+
+    package func localOnly() -> LocalOnlyStatus {
+        let summary = try? parts.shared.withStore { store throws(StoreError) in try store.localOnlySummary() }
+        return LocalOnlyStatus(files: summary?.files ?? 0, bytes: summary?.bytes ?? 0)
     }
 
     /// Returns when the server has everything that was changed here before the call. See `ControlHandling.sync`.

@@ -9,6 +9,8 @@ struct EngineSignals: Sendable {
     var hasLocalChange = false
     /// Files that no program writes to any more.
     var closedFiles: Set<InodeNumber> = []
+    /// Contents that programs had fetched, in bytes.
+    var fetched: [InodeNumber: Int64] = [:]
     var finishedUploads: [FinishedUpload] = []
     /// The newest head of the namespace that the server told of.
     var noticedHead = Seq.zero
@@ -27,7 +29,8 @@ struct EngineSignals: Sendable {
 
     /// Whether the loop has a reason to wake.
     var isPending: Bool {
-        isStopped || hasLocalChange || !closedFiles.isEmpty || !finishedUploads.isEmpty || noticedHead != .zero
+        isStopped || hasLocalChange || !closedFiles.isEmpty || !fetched.isEmpty || !finishedUploads.isEmpty
+            || noticedHead != .zero
             || hasConnected || hasDisconnected || isStagingFull || urgencyChanged || pauseChanged || guardAnswer != nil
     }
 }

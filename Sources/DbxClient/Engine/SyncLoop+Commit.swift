@@ -65,6 +65,7 @@ extension SyncLoop {
         rowLimit = min(Self.maximumRows, rowLimit * 4)
         conflictsInRow = 0
         sendsWholeRows = false
+        refusedRemovals = []
         learn(result.quota)
         report.countCommit(request)
         tree.roomMayHaveGrown()
@@ -132,7 +133,22 @@ extension SyncLoop {
             }
         }
         // A removal has no node to hold: the whole push waits.
-        if nodes.isEmpty { pacing.pause(until: now + .seconds(60)) }
+        if nodes.isEmpty {
+            refusedRemovals = request.entries.compactMap { refusedRemoval($0, because: error) }
+            pacing.pause(until: now + .seconds(60))
+        }
+    }
+
+    private func refusedRemoval(_ entry: EntryChange, because error: APIError) -> RefusedItem? {
+        let path = try? store { store throws(StoreError) -> [UInt8]? in
+            guard let parent = try store.node(entry.parent) else { return nil }
+            return try TreePath.path(of: entry.name, under: parent.number, in: store)
+        }
+        return (path ?? nil).map { path in
+            RefusedItem(
+                path: String(decoding: path, as: UTF8.self),
+                reason: "its removal: " + (error.problem?.title ?? error.description), remedy: Self.remedy(for: error))
+        }
     }
 }
 

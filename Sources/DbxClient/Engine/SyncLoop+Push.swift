@@ -12,8 +12,10 @@ extension SyncLoop {
     /// Plans, starts uploads, sends one commit. Whether there may be more to commit right away.
     func push() throws -> Bool {
         guard let uploads else { return false }
-        if waitsForBurst() { return false }
         let start = now
+        guard try readRules() else { return false }
+        try sortLocalOnly()
+        if waitsForBurst() { return false }
         dropStaleUploads()
         releaseChanged()
         let plan = try makePlan(uploading: uploads.files)
@@ -48,9 +50,13 @@ extension SyncLoop {
         context.sendsWholeRows = sendsWholeRows
         let id = CommitID(high: parts.entropy.next(), low: parts.entropy.next())
         let moment = parts.time.now()
-        return try parts.shared.withStore { store in
-            context.rule = try holdRule(in: store, wall: moment)
-            return try PushPlanner.plan(store: store, context: context, now: moment, commitID: id)
+        while true {
+            let plan = try parts.shared.withStore { store throws -> PushPlan? in
+                if try sorter.step(store) { return nil }
+                context.rule = try holdRule(in: store, wall: moment)
+                return try PushPlanner.plan(store: store, context: context, now: moment, commitID: id)
+            }
+            if let plan { return plan }
         }
     }
 
@@ -146,8 +152,12 @@ extension SyncLoop {
     }
 
     private func reportRefusals(isStuck: Bool) {
-        let items = held.rows.values.prefix(100).map { refusal in
-            RefusedItem(path: displayPath(of: refusal.number), reason: refusal.reason, remedy: refusal.remedy)
+        // What has no name here any more is nothing that a person could do something about.
+        var items = refusedRemovals
+        items += held.rows.values.prefix(100).compactMap { refusal in
+            displayPath(of: refusal.number).map { path in
+                RefusedItem(path: path, reason: refusal.reason, remedy: refusal.remedy)
+            }
         }
         let isFailing = postponed.values.contains { $0.retry.failures >= 3 }
         report.update { state in
@@ -157,8 +167,9 @@ extension SyncLoop {
         }
     }
 
-    private func displayPath(of number: InodeNumber) -> String {
+    private func displayPath(of number: InodeNumber) -> String? {
         let path = try? store { store throws(StoreError) in try TreePath.path(of: number, in: store) }
-        return String(decoding: (path ?? nil) ?? [], as: UTF8.self)
+        guard let path = path ?? nil else { return nil }
+        return path.isEmpty ? "." : String(decoding: path, as: UTF8.self)
     }
 }

@@ -35,6 +35,8 @@ final class SyncLoop {
     /// Files whose upload failed, until when they wait.
     var postponed: [InodeNumber: (until: Duration, retry: RetryPolicy)] = [:]
     var held = HeldRows()
+    /// Removals that the server refused with the last commit: no node stands for them.
+    var refusedRemovals: [RefusedItem] = []
     var massChanges: MassChangeGuard
     var rowLimit = SyncLoop.maximumRows
     var conflictsInRow = 0
@@ -43,6 +45,9 @@ final class SyncLoop {
     var isStagingFull = false
     /// See `PushContext`; until the next commit is taken.
     var sendsWholeRows = false
+    var sorter = LocalOnlySorter()
+    /// Which of the store's rules the sorter has.
+    var rulesVersion = -1
     var pacing = PlanPacing()
     var burst = BurstGauge()
     private var retry = RetryPolicy(first: .milliseconds(500), longest: .seconds(30))
@@ -71,12 +76,8 @@ final class SyncLoop {
             let signals = wait(until: deadline)
             if signals.isStopped { return }
             absorb(signals)
-            guard parts.connectivity.isConnected else {
-                deadline = nil
-                continue
-            }
-            guard !engine.pause.isOn else {
-                deadline = pauseEnd
+            guard parts.connectivity.isConnected, !engine.pause.isOn else {
+                deadline = [sortMeanwhile(), engine.pause.isOn ? pauseEnd : nil].compactMap(\.self).min()
                 continue
             }
             deadline = step()
@@ -120,6 +121,7 @@ final class SyncLoop {
         if let answer = signals.guardAnswer { answerGuard(answer) }
         if signals.pauseChanged, engine.pause.isOn { uploads?.cancelAll() }
         if signals.isStagingFull { isStagingFull = true }
+        noteFetched(signals.fetched)
         for number in signals.closedFiles { applyDeferred(number) }
         for finished in signals.finishedUploads { settle(finished) }
         let isQuick = signals.urgencyChanged || signals.hasConnected || signals.isStagingFull || signals.pauseChanged
@@ -198,6 +200,16 @@ final class SyncLoop {
     }
 
     // MARK: Reporting
+
+    private func noteFetched(_ bytes: [InodeNumber: Int64]) {
+        guard !bytes.isEmpty else { return }
+        let activities = parts.shared.withStore { store in
+            bytes.sorted { $0.key < $1.key }.compactMap { number, bytes in
+                ((try? TreePath.path(of: number, in: store)) ?? nil).map { TreeActivity(.content, $0, bytes: bytes) }
+            }
+        }
+        parts.journal.add(.fetched, activities)
+    }
 
     func note(_ message: String) {
         if report.current.lastError?.message != message { parts.log.warning("\(message)") }

@@ -11,6 +11,8 @@ package protocol SyncedTree: Sendable {
     func setQuota(_ quota: StorageQuota?)
     /// Waits until everything done so far is on the local disk.
     func synchronizeEverything() throws(Errno)
+    /// Bytes of a file, fetched where they are not here; waits for them.
+    func contents(of number: InodeNumber, at offset: Int64, count: Int) throws(Errno) -> [UInt8]
     /// Staged bytes have gone up.
     func roomMayHaveGrown()
 }

@@ -3,12 +3,21 @@ import DbxSystem
 
 /// What a profile has on disk, seen without its daemon. The caller holds the profile's lock.
 package enum LocalState {
-    /// What is only here; nil when the profile was never mounted.
-    package static func pending(of profile: Profile) throws(ClientFailure) -> PendingStatus? {
+    /// What a logout would lose: what waits for the server and what rules keep here.
+    package struct OnlyHere: Sendable {
+        package var pending: PendingStatus
+        package var localOnly: LocalOnlyStatus
+    }
+
+    /// Nil when the profile was never mounted.
+    package static func onlyHere(in profile: Profile) throws(ClientFailure) -> OnlyHere? {
         guard Paths.exists(profile.dataDirectory + "/state.db") else { return nil }
         do throws(StoreError) {
-            let summary = try LocalStore(StoreConfiguration(directory: profile.dataDirectory)).pendingSummary()
-            return PendingStatus(files: summary.files, bytes: summary.bytes, oldest: summary.oldest)
+            let store = try LocalStore(StoreConfiguration(directory: profile.dataDirectory))
+            let (pending, localOnly) = (try store.pendingSummary(), try store.localOnlySummary())
+            return OnlyHere(
+                pending: PendingStatus(files: pending.files, bytes: pending.bytes, oldest: pending.oldest),
+                localOnly: LocalOnlyStatus(files: localOnly.files, bytes: localOnly.bytes))
         } catch {
             throw ClientFailure(
                 .failed, "Cannot tell what of profile “\(profile.name)” is not on the server yet: \(error)",

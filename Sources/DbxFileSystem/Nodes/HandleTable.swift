@@ -6,6 +6,8 @@ final class Handle: Sendable {
     let number: InodeNumber
     let isWriting: Bool
     let readahead = Mutex(Readahead())
+    /// Bytes that were not here when they were read, or would have been read next.
+    let fetchedBytes = Atomic<Int64>(0)
 
     init(_ number: InodeNumber, isWriting: Bool) {
         self.number = number

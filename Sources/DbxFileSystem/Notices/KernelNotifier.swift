@@ -20,6 +20,8 @@ package protocol FileSystemEvents: Sendable {
     func lastWriterClosed(_ number: InodeNumber)
     /// An fsync covered the file's content: it may go up although it is still open.
     func synchronized(_ number: InodeNumber)
+    /// A file was closed of which so many bytes had to be fetched.
+    func fetched(_ bytes: Int64, of number: InodeNumber)
     /// Writers wait because staging is full: uploads should hurry.
     func stagingIsFull()
     /// Unsent bytes of the file are not what was written any more.

@@ -1,6 +1,7 @@
 package import DbxLocalStore
 import DbxModel
 package import DbxSystem
+import Synchronization
 
 extension FileSystem {
     /// Opens a regular file; the kernel has checked that the caller may. With `truncate` it is cut to nothing first, which
@@ -17,6 +18,8 @@ extension FileSystem {
     /// The last descriptor of the handle is gone.
     package func release(_ handle: FileHandle) {
         guard let open = handles.remove(handle) else { return }
+        let fetched = open.fetchedBytes.load(ordering: .relaxed)
+        if fetched > 0 { events.fetched(fetched, of: open.number) }
         let (wasLastWriter, removesOrphan) = nodes.closed(open.number, writing: open.isWriting)
         if removesOrphan {
             scheduleRemoval(of: open.number)

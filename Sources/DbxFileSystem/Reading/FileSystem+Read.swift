@@ -79,6 +79,7 @@ extension FileSystem {
             var blocks: [BlockNumber] = []
             for extent in try store.content(open.number, ahead) {
                 guard case .block(let block, _) = extent.source, store.cached(block) == nil else { continue }
+                open.fetchedBytes.add(extent.length, ordering: .relaxed)
                 if blocks.last != block { blocks.append(block) }
             }
             return blocks

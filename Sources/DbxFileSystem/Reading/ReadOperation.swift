@@ -46,6 +46,7 @@ final class ReadOperation: Sendable {
         if plan.missing.isEmpty {
             submit(plan)
         } else {
+            open.fetchedBytes.add(plan.missingBytes, ordering: .relaxed)
             state.withLock { $0.isWaiting = true }
             fileSystem.waitingReads.begin(open.number)
             fileSystem.deadlines.watch(self, until: deadline)

@@ -16,6 +16,8 @@ struct ReadPlan {
     var count = 0
     /// Blocks that have to be fetched first.
     var missing: [BlockNumber] = []
+    /// How much of the read is in them.
+    var missingBytes: Int64 = 0
     /// Cached blocks whose bytes have not been compared with their checksums since the start.
     var unverified: [CachedBlock] = []
     /// Pages of staging that have not been compared with their checksums since the start.
@@ -55,6 +57,7 @@ struct ReadPlan {
         case .block(let block, let offset):
             guard let cached = store.cached(block), offset + extent.length <= cached.length else {
                 if !missing.contains(block) { missing.append(block) }
+                missingBytes += extent.length
                 return
             }
             if !cached.isVerified, !unverified.contains(where: { $0.block == block }) { unverified.append(cached) }

@@ -68,7 +68,7 @@ extension FileSystem {
         }
     }
 
-    private func put(_ bytes: RawSpan, in range: StagingRange) throws(Errno) {
+    func put(_ bytes: RawSpan, in range: StagingRange) throws(Errno) {
         var failure: Errno?
         // Safe: the buffer is lent for the call and holds `range.length` bytes.
         unsafe bytes.withUnsafeBytes { buffer in

@@ -139,7 +139,9 @@ extension LocalStore {
 
     /// Contiguous room. Where there is none cached blocks give way, never staging; their room comes with the next epoch.
     func allocate(_ length: Int64, forStaging: Bool) throws(StoreError) -> SegmentLocation {
-        if forStaging, !isStagingLimitLifted, stagingBytes + length > configuration.stagingLimitBytes {
+        if forStaging, !isStagingLimitLifted, stagingBytes + length > configuration.stagingLimitBytes,
+            try stagingBytes - localOnlyBytes() + length > configuration.stagingLimitBytes
+        {
             throw .noSpace
         }
         if let location = space.allocate(length) { return location }
@@ -180,9 +182,9 @@ extension LocalStore {
         do {
             let disk = try Paths.diskSpace(at: configuration.directory).availableBytes
             let free = max(0, disk - configuration.freeSpaceFloorBytes) + space.idleBytes + cachedBytes
-            return max(0, min(configuration.stagingLimitBytes - stagingBytes, free))
+            return max(0, min(configuration.stagingLimitBytes - stagingBytes + (try localOnlyBytes()), free))
         } catch {
-            throw .io(error)
+            throw Self.storeError(error)
         }
     }
 }

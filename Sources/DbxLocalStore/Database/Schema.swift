@@ -8,6 +8,7 @@ enum Schema {
         migrator.registerMigration("2") { db in try db.execute(sql: version2) }
         migrator.registerMigration("3") { db in try db.execute(sql: version3) }
         migrator.registerMigration("4") { db in try db.execute(sql: version4) }
+        migrator.registerMigration("5") { db in try db.execute(sql: version5) }
         return migrator
     }()
 
@@ -85,4 +86,18 @@ enum Schema {
 
     /// The id of the block that a block is encoded against.
     private static let version4 = "ALTER TABLE blocks ADD COLUMN base BLOB;"
+
+    /// Bit 32 of `nodes.flags`: here only, by a rule. `entries.dirty`: 2 for a name that a rule keeps here, 3 for one in a
+    /// directory that is here only (`LocalStore+LocalOnly`). `ignore_files`: the rules as they were read last, by directory;
+    /// `version` tells contents apart. `ignore_reviews`: nodes whose names are to be held against the rules again; 0: all.
+    private static let version5 = """
+        CREATE TABLE ignore_files (
+            directory INTEGER PRIMARY KEY, node INTEGER NOT NULL, version INTEGER NOT NULL, body BLOB NOT NULL
+        );
+        CREATE TABLE ignore_reviews (node INTEGER PRIMARY KEY);
+        DROP INDEX nodes_dirty;
+        CREATE INDEX nodes_dirty ON nodes (change) WHERE flags & 3 != 0 AND flags & 32 = 0;
+        CREATE INDEX nodes_local_only ON nodes (allocated) WHERE flags & 32 != 0;
+        CREATE INDEX entries_local_only ON entries (change) WHERE dirty = 2;
+        """
 }

@@ -12,6 +12,7 @@ extension LocalStore {
             if agreed.size < node.size, node.kind == .file { try cut(&node, to: agreed.size) }
             node.attributes = agreed.attributes
             node.seq = agreed.seq
+            try becomeAgreed(&node)
             node.attributesSeq = agreed.attributesSeq
             node.contentSeq = agreed.contentSeq
             if node.contentDirty { try forgetDirtyStretches(of: node.number) }
@@ -117,6 +118,8 @@ extension LocalStore {
             guard before?.number != child?.number else { return }
             if let before { try changeLinks(before.number, by: -1, in: directory.number) }
             if let child { try changeLinks(child.number, by: 1, in: directory.number) }
+            try noteRulesChange(directory.number, name)
+            if child?.kind == .directory { try reviewEverything() }
         }
     }
 
@@ -141,7 +144,10 @@ extension LocalStore {
     ) throws(StoreError) {
         try transaction {
             guard var node = try node(id) else { return }
-            if let seq { node.seq = seq }
+            if let seq {
+                node.seq = seq
+                try becomeAgreed(&node)
+            }
             if let attributesSeq { node.attributesSeq = attributesSeq }
             if let contentSeq { node.contentSeq = contentSeq }
             if let baseAttributes, node.attributesDirty { node.baseAttributes = baseAttributes }
@@ -158,8 +164,8 @@ extension LocalStore {
                 """
                 INSERT INTO entries (parent, name, child, cookie, base, base_node, dirty, change)
                 VALUES (?1, ?2, NULL, ?3, ?4, ?5, 1, ?6)
-                ON CONFLICT (parent, name) DO UPDATE SET base = excluded.base, base_node = excluded.base_node, dirty = 1,
-                    change = CASE WHEN dirty = 1 THEN change ELSE excluded.change END
+                ON CONFLICT (parent, name) DO UPDATE SET base = excluded.base, base_node = excluded.base_node, dirty = max(dirty, 1),
+                    change = CASE WHEN dirty != 0 THEN change ELSE excluded.change END
                 """,
                 [
                     directory.number.sqlValue, name.bytes.sqlValue, nextCookieValue().sqlValue,
@@ -235,6 +241,7 @@ extension LocalStore {
             node.seq = .zero
             node.attributesSeq = .zero
             node.contentSeq = .zero
+            node.isLocalOnly = false
             node.attributesDirty = true
             node.baseAttributes = nil
             node.contentDirty = node.kind == .file

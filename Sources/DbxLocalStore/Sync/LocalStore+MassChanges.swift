@@ -11,7 +11,7 @@ extension LocalStore {
                 """
                 SELECT (SELECT count(*) FROM nodes WHERE flags & 16 != 0 AND seq != 0 AND birth <= ?1 AND EXISTS (
                         SELECT 1 FROM entries WHERE dirty = 1 AND base_node = nodes.id AND change > ?2))
-                    + (SELECT count(*) FROM nodes WHERE flags & 3 != 0 AND flags & 18 = 2 AND seq != 0 AND kind = ?3
+                    + (SELECT count(*) FROM nodes WHERE flags & 3 != 0 AND flags & 32 = 0 AND flags & 18 = 2 AND seq != 0 AND kind = ?3
                         AND birth <= ?1 AND content_change > ?2)
                 """, [bornBefore.nanoseconds.sqlValue, change.sqlValue, file.sqlValue]
             ) { $0[0] as Int } ?? 0

@@ -11,7 +11,7 @@ extension LocalStore {
         do {
             return try queryOne(
                 """
-                SELECT EXISTS (SELECT 1 FROM nodes WHERE flags & 3 != 0 AND flags & 16 = 0
+                SELECT EXISTS (SELECT 1 FROM nodes WHERE flags & 3 != 0 AND flags & 32 = 0 AND flags & 16 = 0
                         AND (dirty_since <= ?1 OR change <= ?2))
                     OR EXISTS (SELECT 1 FROM entries WHERE dirty = 1 AND change <= ?2)
                     OR EXISTS (SELECT 1 FROM commits)

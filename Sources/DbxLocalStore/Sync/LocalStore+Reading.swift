@@ -19,7 +19,7 @@ extension LocalStore {
         LEFT JOIN nodes AS children ON children.number = entries.child
         """
 
-    private func entries(_ condition: String, _ values: [SQLValue]) throws(StoreError) -> [LocalEntry] {
+    func entries(_ condition: String, _ values: [SQLValue]) throws(StoreError) -> [LocalEntry] {
         do {
             return try query("SELECT \(Self.entryColumns) \(Self.entrySource) WHERE \(condition)", values) { row in
                 guard let parentID = NodeID(bytes: row.bytes(1)), let name = Name(row.bytes(2)) else {
@@ -27,12 +27,12 @@ extension LocalStore {
                 }
                 let child: Int64? = row[3]
                 let id = row.bytesIfPresent(4).flatMap { NodeID(bytes: $0) }
-                let isDirty = (row[7] as Int64) == 1
+                let state: Int64 = row[7]
                 return LocalEntry(
                     parent: InodeNumber(row[0]), parentID: parentID, name: name, number: child.map(InodeNumber.init),
                     node: id, base: Seq(row[5]),
-                    baseNode: isDirty ? row.bytesIfPresent(6).flatMap { NodeID(bytes: $0) } : id, dirty: isDirty,
-                    change: row[8])
+                    baseNode: state == 0 ? id : row.bytesIfPresent(6).flatMap { NodeID(bytes: $0) },
+                    dirty: state != 0, isLocalOnly: state >= 2, change: row[8])
             }
         } catch {
             throw Self.storeError(error)
@@ -51,7 +51,7 @@ extension LocalStore {
         try entries("entries.child = ? ORDER BY entries.parent, entries.name", [number.sqlValue])
     }
 
-    /// In the order of their last change.
+    /// Of what may go to the server, in the order of their last change.
     package func dirtyEntries(limit: Int, afterChange change: Int64) throws(StoreError) -> [LocalEntry] {
         try entries(
             "entries.dirty = 1 AND entries.change > ? ORDER BY entries.change LIMIT ?",
@@ -73,7 +73,7 @@ extension LocalStore {
     package func dirtyNodes(limit: Int, afterChange change: Int64) throws(StoreError) -> [LocalNode] {
         do {
             return try nodes(
-                where: "flags & 3 != 0 AND change > ? ORDER BY change LIMIT ?",
+                where: "flags & 3 != 0 AND flags & 32 = 0 AND change > ? ORDER BY change LIMIT ?",
                 [change.sqlValue, Int64(clamping: limit).sqlValue])
         } catch {
             throw Self.storeError(error)
@@ -83,11 +83,11 @@ extension LocalStore {
     package func pendingSummary() throws(StoreError) -> PendingSummary {
         do {
             let nodes = try queryOne(
-                "SELECT count(*), min(dirty_since) FROM nodes WHERE flags & 3 != 0 AND flags & 16 = 0"
+                "SELECT count(*), min(dirty_since) FROM nodes WHERE flags & 3 != 0 AND flags & 32 = 0 AND flags & 16 = 0"
             ) { row -> (Int64, Int64?) in (row[0], row[1]) }
             let names = try queryOne("SELECT count(*) FROM entries WHERE dirty = 1") { $0[0] as Int64 }
             return PendingSummary(
-                files: (nodes?.0 ?? 0) + (names ?? 0), bytes: stagingBytes,
+                files: (nodes?.0 ?? 0) + (names ?? 0), bytes: max(0, stagingBytes - (try localOnlySummary().bytes)),
                 oldest: (nodes?.1).map(Timestamp.init(nanoseconds:)))
         } catch {
             throw Self.storeError(error)

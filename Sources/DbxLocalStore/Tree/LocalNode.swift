@@ -36,6 +36,8 @@ package struct LocalNode: Hashable, Sendable {
     package var mtimeIsExplicit: Bool
     /// No name leads here any more; some program may still have it open.
     package var isOrphan: Bool
+    /// A rule keeps it from the server; then it is new, and so is all below it that is not otherwise on the server.
+    package var isLocalOnly = false
 
     /// The server does not know the node yet.
     package var isNew: Bool { seq == .zero }
@@ -111,7 +113,10 @@ package struct LocalEntry: Hashable, Sendable {
     /// The agreed row or tombstone; 0 where the server never had one.
     package var base: Seq
     package var baseNode: NodeID?
+    /// Differs from what the server has.
     package var dirty: Bool
+    /// A rule keeps the name from the server, which has nothing under it; then `dirty` as well.
+    package var isLocalOnly: Bool
     package var change: Int64
 }
 

@@ -9,6 +9,7 @@ struct NodeFlags: OptionSet {
     static let synced = NodeFlags(rawValue: 4)
     static let mtimeExplicit = NodeFlags(rawValue: 8)
     static let orphan = NodeFlags(rawValue: 16)
+    static let localOnly = NodeFlags(rawValue: 32)
 }
 
 extension LocalStore {
@@ -81,7 +82,7 @@ extension LocalStore {
             contentChange: row[24],
             dirtySince: dirtySince.map(Timestamp.init(nanoseconds:)), contentChangedAt: time(23),
             syncedSinceChange: flags.contains(.synced), mtimeIsExplicit: flags.contains(.mtimeExplicit),
-            isOrphan: flags.contains(.orphan))
+            isOrphan: flags.contains(.orphan), isLocalOnly: flags.contains(.localOnly))
     }
 
     private static func owner(_ value: Int64?) -> UInt32? { value.map { UInt32(truncatingIfNeeded: $0) } }
@@ -93,6 +94,7 @@ extension LocalStore {
         if node.syncedSinceChange { flags.insert(.synced) }
         if node.mtimeIsExplicit { flags.insert(.mtimeExplicit) }
         if node.isOrphan { flags.insert(.orphan) }
+        if node.isLocalOnly { flags.insert(.localOnly) }
         return flags
     }
 

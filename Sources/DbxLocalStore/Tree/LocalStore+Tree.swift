@@ -85,7 +85,9 @@ extension LocalStore {
     ) throws(StoreError) -> LocalNode {
         try transaction {
             guard try lookup(parent, name) == nil else { throw StoreError.nameTaken }
-            let node = try insert(fresh(new, now: now))
+            var made = fresh(new, now: now)
+            made.isLocalOnly = try existing(parent).isLocalOnly
+            let node = try insert(made)
             try setEntry(parent, name, child: node.number)
             try touchDirectory(parent, linkChange: new.kind == .directory ? 1 : 0, now: now)
             return node
@@ -151,6 +153,7 @@ extension LocalStore {
             node.isOrphan = true
         }
         try saveLinks(node)
+        if !node.isOrphan { try reviewNames(of: node) }
         return node
     }
 
@@ -185,6 +188,7 @@ extension LocalStore {
         for var node in moved {
             node.attributes.ctime = now
             try saveLinks(node)
+            try reviewNames(of: node)
         }
     }
 
@@ -236,7 +240,7 @@ extension LocalStore {
         let key = [parent.sqlValue, name.bytes.sqlValue]
         if child == nil {
             // What the server does not have leaves no trace.
-            try execute("DELETE FROM entries WHERE parent = ? AND name = ? AND base_node IS NULL AND dirty = 1", key)
+            try execute("DELETE FROM entries WHERE parent = ? AND name = ? AND base_node IS NULL AND dirty != 0", key)
             if database.changedRows > 0 { return remember(NameKey(parent: parent, name: name), nil) }
         }
         let childValue = child.map { $0.sqlValue } ?? .null
@@ -244,21 +248,23 @@ extension LocalStore {
             try execute(
                 """
                 INSERT INTO entries (parent, name, child, cookie, base, base_node, dirty, change)
-                VALUES (?, ?, ?, ?, 0, NULL, 1, ?)
-                ON CONFLICT (parent, name) DO UPDATE SET base_node = CASE WHEN dirty = 1 THEN base_node ELSE
+                VALUES (?1, ?2, ?3, ?4, 0, NULL, ?6, ?5)
+                ON CONFLICT (parent, name) DO UPDATE SET base_node = CASE WHEN dirty != 0 THEN base_node ELSE
                     (SELECT id FROM nodes WHERE number = entries.child) END,
-                    child = excluded.child, dirty = 1, change = excluded.change
-                """, key + [childValue, takeCookie().sqlValue, nextChange().sqlValue])
+                    child = excluded.child, dirty = excluded.dirty, change = excluded.change
+                """,
+                key + [childValue, takeCookie().sqlValue, nextChange().sqlValue, try entryState(in: parent).sqlValue])
         } else {
             try execute(
                 """
-                UPDATE entries SET base_node = CASE WHEN dirty = 1 THEN base_node ELSE
+                UPDATE entries SET base_node = CASE WHEN dirty != 0 THEN base_node ELSE
                     (SELECT id FROM nodes WHERE number = entries.child) END, child = NULL, dirty = 1, change = ?3
                 WHERE parent = ?1 AND name = ?2
                 """, key + [nextChange().sqlValue])
         }
         remember(NameKey(parent: parent, name: name), child)
         if let child { stagingLog.place(child, in: parent, name) }
+        try noteRulesChange(parent, name)
     }
 
     private func takeCookie() -> Int64 {

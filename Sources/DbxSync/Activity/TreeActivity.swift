@@ -12,6 +12,8 @@ package struct TreeActivity: Hashable, Sendable {
         case deleted
         /// Permissions, owner, times, extended attributes.
         case attributes
+        /// Bytes that a program read and that were not here.
+        case content
         /// More than is worth a line each.
         case more
     }

@@ -82,6 +82,7 @@ extension PullApplier {
         guard let theirs = try row.node.flatMap({ try store.node($0) }),
             let ours = try local.node.flatMap({ try store.node($0) })
         else { return try take(row, in: parent) }
+        if ours.isLocalOnly || local.isLocalOnly { return try keepApart(local, from: row, in: parent) }
         if local.dirty, ours.kind == .directory, theirs.kind == .directory, ours.isNew {
             try mergeDirectories(ours, into: theirs, at: local)
             return try take(row, in: parent)
@@ -93,6 +94,17 @@ extension PullApplier {
         case .theirs: try take(row, in: parent)
         case .ours: try store.rebaseEntry(parent: row.parent, name: row.name, base: row.seq, baseNode: row.node)
         }
+    }
+
+    /// What a rule keeps here keeps its name; the server's goes on under a conflict name, everywhere.
+    private mutating func keepApart(_ local: LocalEntry, from row: EntryRow, in parent: LocalNode) throws {
+        let kept = try ConflictName(for: row.name, device: device, at: now).firstFree {
+            try store.lookup(parent.number, $0) != nil
+        }
+        try store.rename(from: parent.number, row.name, to: parent.number, kept, mode: .noReplace, now: now)
+        try take(row, in: parent)
+        try store.rename(from: parent.number, row.name, to: parent.number, kept, mode: .exchange, now: now)
+        note(.entry(parent: parent.number, name: kept))
     }
 
     /// A version may only go where both are files, and ours was written here: one that was only moved is no version.
@@ -133,7 +145,7 @@ extension PullApplier {
             {
                 return try mergeDirectories(mine, into: other, at: entry)
             }
-            switch outcome(ours: mine, theirs: other) {
+            switch mine.isLocalOnly ? .both : outcome(ours: mine, theirs: other) {
             case .both:
                 name = try ConflictName(for: name, device: device, at: now).firstFree {
                     try store.lookup(theirs.number, $0) != nil
@@ -148,6 +160,10 @@ extension PullApplier {
             }
         }
         try store.rename(from: ours.number, child.name, to: theirs.number, name, mode: mode, now: now)
+        if name != child.name, try store.node(child.number)?.isLocalOnly == true {
+            try store.rename(from: theirs.number, child.name, to: theirs.number, name, mode: .exchange, now: now)
+            note(.entry(parent: theirs.number, name: child.name))
+        }
         note(.entry(parent: theirs.number, name: name))
     }
 

@@ -75,7 +75,7 @@ struct CommitBuilder {
 
     /// Adds what is ready of a dirty node and, when it is new, all its names.
     mutating func add(_ node: LocalNode) throws {
-        guard !isOverfull, nodes[node.id] == nil, try !isHeld(node) else { return }
+        guard !isOverfull, nodes[node.id] == nil, !node.isLocalOnly, try !isHeld(node) else { return }
         if node.isNew {
             try addNew(node)
         } else {
@@ -85,14 +85,14 @@ struct CommitBuilder {
 
     /// Whether a new node can go up now: everything but a file's content is always there.
     func isSendable(_ node: LocalNode) throws -> Bool {
-        if try isHeld(node) { return false }
+        if try node.isLocalOnly || isHeld(node) { return false }
         return node.kind != .file || context.uploaded[node.number] != nil || (node.size == 0 && isQuiet(node))
     }
 
     private func isQuiet(_ node: LocalNode) -> Bool { Readiness.of(node, in: context, now: now) == .ready }
 
     private mutating func addNew(_ node: LocalNode) throws {
-        let names = try store.entries(of: node.number).filter { try $0.dirty && !isHeldBack($0) }
+        let names = try store.entries(of: node.number).filter { try $0.dirty && !$0.isLocalOnly && !isHeldBack($0) }
         guard !node.isOrphan, !names.isEmpty, try isSendable(node) else { return }
         let content = node.kind == .file ? try contentChange(of: node) : nil
         insert(
@@ -153,8 +153,12 @@ struct CommitBuilder {
     /// Adds a dirty entry with everything it depends on; a clean one is already there.
     mutating func add(_ entry: LocalEntry) throws {
         let key = EntryKey(parent: entry.parentID, name: entry.name)
-        guard !isOverfull, entry.dirty, entries[key] == nil, try !isHeldBack(entry) else { return }
+        guard !isOverfull, entry.dirty, !entry.isLocalOnly, entries[key] == nil, try !isHeldBack(entry) else { return }
         guard let nodeID = entry.node else { return try addRemoval(entry) }
+        if let local = try store.node(nodeID), local.isLocalOnly {
+            // What the server has under the name goes; what is here is none of its business.
+            return entry.baseNode == nil ? () : try addRemoval(entry)
+        }
         guard let node = try store.node(nodeID), try !node.isNew || isSendable(node) else {
             return try addWaiting(entry)
         }

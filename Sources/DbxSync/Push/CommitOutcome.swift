@@ -42,7 +42,9 @@ package enum CommitOutcome {
         guard let name = Name(entry.name.bytes) else { return }
         try store.rebaseEntry(parent: entry.parent, name: name, base: seq, baseNode: entry.sent)
         // A name that waits for its new file's content was sent as gone: it stays a change.
-        guard try store.entry(parent: entry.parent, name: name)?.node == entry.sent else { return }
+        let local = try store.entry(parent: entry.parent, name: name)
+        if let number = local?.number, try store.node(number)?.isLocalOnly == true { try store.review(number) }
+        guard local?.node == entry.sent else { return }
         try store.clearDirty(entryIn: entry.parent, name: name, ifChange: entry.change)
     }
 }

@@ -51,7 +51,7 @@ package struct SyncSituation: Sendable {
 
     /// Whether a name of it is new here, or one that it has on the server is gone here.
     private func isNameDirty(_ node: LocalNode, in store: LocalStore) throws(StoreError) -> Bool {
-        if try store.entries(of: node.number).contains(where: \.dirty) { return true }
+        if try store.entries(of: node.number).contains(where: { $0.dirty && !$0.isLocalOnly }) { return true }
         return try !store.dirtyEntries(baseNode: node.id).isEmpty
     }
 }

@@ -128,6 +128,7 @@ final class RecordingEvents: FileSystemEvents {
         var synchronized: [InodeNumber] = []
         var isFull = 0
         var damaged: [InodeNumber] = []
+        var fetched: [InodeNumber: Int64] = [:]
     }
 
     private let state = Mutex(Seen())
@@ -137,6 +138,7 @@ final class RecordingEvents: FileSystemEvents {
     func lastWriterClosed(_ number: InodeNumber) { state.withLock { $0.closed.append(number) } }
     func synchronized(_ number: InodeNumber) { state.withLock { $0.synchronized.append(number) } }
     func foundDamage(in number: InodeNumber) { state.withLock { $0.damaged.append(number) } }
+    func fetched(_ bytes: Int64, of number: InodeNumber) { state.withLock { $0.fetched[number, default: 0] += bytes } }
     func stagingIsFull() { state.withLock { $0.isFull += 1 } }
 }
 
