@@ -115,6 +115,7 @@ struct RecoveryTests {
         fixture.close()
         let database = try Data(contentsOf: URL(filePath: directory + "/state.db"))
         let log = try? Data(contentsOf: URL(filePath: directory + "/state.db-wal"))
+        let record = try Data(contentsOf: URL(filePath: directory + "/state.epoch"))
         try fixture.reopen()
         for index in 0..<5 { _ = try fixture.file("lost\(index)") }
         try fixture.epoch()
@@ -122,6 +123,9 @@ struct RecoveryTests {
         fixture.close()
         try database.write(to: URL(filePath: directory + "/state.db"))
         try (log ?? Data()).write(to: URL(filePath: directory + "/state.db-wal"))
+        // The record of the lost epoch says that this is damage, not a power cut.
+        #expect(throws: StoreError.self) { try fixture.reopen() }
+        try record.write(to: URL(filePath: directory + "/state.epoch"))
         try fixture.reopen()
         #expect(try fixture.store.list(.root, after: 0, limit: .max).isEmpty)
     }
