@@ -12,7 +12,7 @@ package final class ZstdCoding: Sendable {
 
     private static let level: Int32 = 3
 
-    /// One thread at a time uses them.
+    /// Sendable because one thread at a time has them: they are in `idle` or on its stack.
     private final class Contexts: @unchecked Sendable {
         let compressor = ZstdCompressor()
         let decompressor = ZstdDecompressor()
