@@ -84,6 +84,33 @@ extension MountTests {
             #expect(try cold.script("sha256sum < file") == sum)
         }
 
+        @Test(.timeLimit(.minutes(3)))
+        func `edit after edit of a large file arrives, none of them as a whole`() throws {
+            let server = try makeServer()
+            let here = try MountedClient.mounted(on: server, name: "here")
+            try here.script("head -c 40000000 /dev/urandom > file")
+            try here.sync()
+            let there = try MountedClient.mounted(on: server, name: "there")
+            let sum = "sha256sum < file"
+            #expect(try there.script(sum) == here.script(sum))
+            // Writes, holes, bytes behind the end and a cut, each on what the one before left.
+            for (round, edit) in [
+                "dd if=/dev/urandom of=file bs=5000 seek=$((RANDOM % 8000)) count=1 conv=notrunc status=none",
+                "fallocate -p -o 12345678 -l 3000000 file", "head -c 70000 /dev/urandom >> file",
+                "dd if=/dev/urandom of=file bs=1M seek=11 count=2 conv=notrunc status=none",
+                "truncate -s 33333333 file",
+            ].enumerated() {
+                let before = try here.counters()
+                try here.script(edit)
+                try here.sync()
+                let wanted = try here.script(sum)
+                try Shell.eventually("round \(round) arrives: \(edit)") { try there.script(sum) == wanted }
+                let after = try here.counters()
+                #expect(after.uploadedBytes - before.uploadedBytes < 3 << 20, "\(edit)")
+                #expect(after.commits - before.commits == 1, "\(edit)")
+            }
+        }
+
         @Test(.timeLimit(.minutes(5)))
         func `4 KiB read at ten places of a 5 GiB file fetch at most ten blocks`() throws {
             let server = try makeServer()
