@@ -49,6 +49,16 @@ extension MountTests {
             #expect(try client.script("sha256sum < d/f") == writer.script("sha256sum < d/f"))
         }
 
+        @Test(.timeLimit(.minutes(2)))
+        func `a file that is nearly all hole goes up, however large it is`() throws {
+            let server = try makeServer()
+            let client = try MountedClient.mounted(on: server, name: "laptop")
+            try client.script("truncate -s 1P big; echo end >> big")
+            try client.sync()
+            let other = try MountedClient.mounted(on: server, name: "desk")
+            #expect(try other.script("stat -c %s big; tail -c 4 big") == "\((1 << 50) + 4)\nend")
+        }
+
         @Test(.timeLimit(.minutes(4)))
         func `writers beyond the dirty limit are slowed, not failed, and memory stays bounded`() throws {
             let server = try makeServer()
