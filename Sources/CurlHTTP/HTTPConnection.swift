@@ -41,7 +41,7 @@ package final class HTTPConnection: @unchecked Sendable {
         precondition(!isBusy.exchange(true, ordering: .acquiring), "a connection serves one request at a time")
         defer { isBusy.store(false, ordering: .releasing) }
         if cancel?.isCancelled == true { throw .cancelled }
-        let pace = Pace(rates, isBulk: request.isBulk, isUpload: !request.body.isEmpty)
+        let pace = Pace(rates, isBulk: request.isBulk, isUpload: request.method == .put)
         let transfer = Transfer(receiver, pace: pace)
         try prepare(request, transfer)
         let headers = HeaderList(request)

@@ -35,12 +35,30 @@ package protocol DbxAPI: Sendable {
     func block(
         _ block: BlockID, in namespace: NamespaceID, storedBytes: Int64, cancel: CancelToken?
     ) throws(APIError) -> [UInt8]
+    /// Many small blocks, at most `BlocksRequest`'s number and bytes. `receive` is called on this thread for each as it
+    /// arrives, in order, with its place in `blocks`, and its stored form or nil where only asking for it alone says why
+    /// it cannot be had. After an error what was received counts.
+    func blocks(
+        _ blocks: [WantedBlock], in namespace: NamespaceID, cancel: CancelToken?,
+        receive: (Int, [UInt8]?) -> Void
+    ) throws(APIError)
 
     /// Receives server-sent events until the stream breaks, 45 seconds pass without a byte, or `receive` says false.
     /// Returns normally only when the server ended the stream or `receive` said so.
     func events(cancel: CancelToken?, receive: (StreamedEvent) -> Bool) throws(APIError)
     /// Waits on the server up to `timeoutSeconds` for a head beyond `after` in any namespace.
     func poll(after: [NamespaceID: Seq], timeoutSeconds: Int, cancel: CancelToken?) throws(APIError) -> PollResponse
+}
+
+/// A block to be read, and the length of its stored form.
+package struct WantedBlock: Hashable, Sendable {
+    package var id: BlockID
+    package var storedBytes: Int64
+
+    package init(id: BlockID, storedBytes: Int64) {
+        self.id = id
+        self.storedBytes = storedBytes
+    }
 }
 
 /// A page together with the bytes it came as, which are what is staged.

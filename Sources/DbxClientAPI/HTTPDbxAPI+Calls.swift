@@ -115,6 +115,38 @@ extension HTTPDbxAPI: DbxAPI {
         return bytes
     }
 
+    package func blocks(
+        _ blocks: [WantedBlock], in namespace: NamespaceID, cancel: CancelToken?,
+        receive: (Int, [UInt8]?) -> Void
+    ) throws(APIError) {
+        var call = try post(.blocks, ["namespace": namespace.hex], body: BlocksRequest(blocks: blocks.map(\.id)))
+        call.accept = "application/octet-stream"
+        call.isBulk = true
+        var parser = BlockFrameParser(lengths: blocks.map { Int($0.storedBytes) })
+        var garbage: APIError?
+        do throws(APIError) {
+            _ = try withoutActuallyEscaping(receive) { receive throws(APIError) in
+                try send(
+                    call,
+                    into: .stream { head, bytes in
+                        do {
+                            guard head.mediaType == "application/octet-stream" else { throw BlocksGarbage.mediaType }
+                            try parser.receive(bytes, take: receive)
+                            return true
+                        } catch {
+                            garbage = APIError(.garbage("the server's answer is no list of blocks: \(error)"))
+                            return false
+                        }
+                    }, cancel: cancel)
+            }
+        } catch {
+            throw garbage ?? error
+        }
+        guard parser.isComplete else { throw APIError(.garbage("the server sent fewer blocks than were asked for")) }
+    }
+
+    private enum BlocksGarbage: Error { case mediaType }
+
     // MARK: Events
 
     package func events(cancel: CancelToken?, receive: (StreamedEvent) -> Bool) throws(APIError) {

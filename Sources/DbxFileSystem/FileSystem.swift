@@ -26,6 +26,7 @@ package final class FileSystem: Sendable {
     let keeper: EpochKeeper
     let deadlines: ReadDeadlines
     let waitingReads = WaitingReads()
+    let directories = Mutex(DirectoryReadahead())
     let room: RoomQueue
     let quota = Mutex<StorageQuota?>(nil)
     let notifier = Mutex<(any KernelNotifier)?>(nil)

@@ -5,6 +5,8 @@ package enum FetchPriority: Int, Sendable, Comparable {
     /// A program waits for it.
     case demand
     case readahead
+    /// Somebody wants it to be here some day: never in the way of the others.
+    case background
 
     package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
 }

@@ -11,6 +11,7 @@ package enum Route: String, CaseIterable, Sendable {
     case changes = "/v1/namespaces/{namespace}/changes"
     case commits = "/v1/namespaces/{namespace}/commits"
     case uploads = "/v1/namespaces/{namespace}/uploads"
+    case blocks = "/v1/namespaces/{namespace}/blocks"
     case block = "/v1/namespaces/{namespace}/blocks/{block}"
     case listing = "/v1/namespaces/{namespace}/nodes/{node}/entries"
     case revisions = "/v1/namespaces/{namespace}/nodes/{node}/revisions"

@@ -11,6 +11,8 @@ final class FakeServer: DbxAPI {
         var offers: [[BlockID]] = []
         var puts: [BlockID: Int] = [:]
         var gets: [BlockID: Int] = [:]
+        /// What was asked for together.
+        var batches: [[BlockID]] = []
         /// PUTs under way at once, and the most there were.
         var running = 0
         var mostRunning = 0
@@ -22,6 +24,8 @@ final class FakeServer: DbxAPI {
         /// The bytes are kept before the error is thrown: only the answer is lost.
         var put: @Sendable (BlockID, Int) -> APIError? = { _, _ in nil }
         var get: @Sendable (BlockID, Int) -> APIError? = { _, _ in nil }
+        /// The answer to many breaks off before the block of this place.
+        var batch: @Sendable (Int) -> (after: Int, error: APIError)? = { _ in nil }
         var damage: @Sendable (BlockID, Int) -> Bool = { _, _ in false }
         /// Milliseconds that each PUT and GET takes.
         var delay: UInt32 = 0
@@ -104,6 +108,28 @@ final class FakeServer: DbxAPI {
         guard var bytes else { throw APIError(.problem(Problem(kind: .notFound, detail: ""))) }
         if faults.damage(block, count) { bytes[bytes.count / 2] ^= 1 }
         return bytes
+    }
+
+    func blocks(
+        _ blocks: [WantedBlock], in namespace: NamespaceID, cancel: CancelToken?,
+        receive: (Int, [UInt8]?) -> Void
+    ) throws(APIError) {
+        let number = state.withLock { state in
+            state.counts.batches.append(blocks.map(\.id))
+            return state.counts.batches.count - 1
+        }
+        let broken = faults.withLock { $0 }.batch(number)
+        for (index, wanted) in blocks.enumerated() {
+            if let broken, broken.after == index { throw broken.error }
+            let bytes: [UInt8]?
+            do throws(APIError) {
+                bytes = try block(wanted.id, in: namespace, storedBytes: wanted.storedBytes, cancel: cancel)
+            } catch {
+                if error.meaning == .cancelled { throw error }
+                bytes = nil
+            }
+            receive(index, bytes)
+        }
     }
 
     // MARK: Not used here

@@ -1,3 +1,4 @@
+import DbxLocalStore
 import Testing
 
 @testable import DbxTransfer
@@ -7,16 +8,16 @@ struct FetchQueueTests {
     private typealias Queue = FetchQueue<String, Int>
 
     private func fetched(_ queue: inout Queue, now: Duration = .zero) -> String? {
-        if case .fetch(let key) = queue.next(now: now) { key } else { nil }
+        if case .fetch(let keys) = queue.next(now: now), keys.count == 1 { keys[0] } else { nil }
     }
 
     @Test func `What somebody waits for goes before readahead, and the oldest first`() {
         var queue = Queue(patience: .seconds(60))
-        queue.add("ahead", waiter: 1, id: 1, isDemanded: false, now: .zero)
-        queue.add("first", waiter: 2, id: 2, isDemanded: true, now: .zero)
-        queue.add("second", waiter: 3, id: 3, isDemanded: true, now: .zero)
-        queue.add("later", waiter: 4, id: 4, isDemanded: false, now: .zero)
-        queue.add("later", waiter: 5, id: 5, isDemanded: true, now: .zero)
+        queue.add("ahead", waiter: 1, id: 1, priority: .readahead, now: .zero)
+        queue.add("first", waiter: 2, id: 2, priority: .demand, now: .zero)
+        queue.add("second", waiter: 3, id: 3, priority: .demand, now: .zero)
+        queue.add("later", waiter: 4, id: 4, priority: .readahead, now: .zero)
+        queue.add("later", waiter: 5, id: 5, priority: .demand, now: .zero)
         var order: [String] = []
         while let key = fetched(&queue) { order.append(key) }
         #expect(order == ["first", "second", "later", "ahead"])
@@ -26,7 +27,7 @@ struct FetchQueueTests {
 
     @Test func `A retry waits for its time and ends with its patience`() {
         var queue = Queue(patience: .seconds(2))
-        queue.add("a", waiter: 1, id: 1, isDemanded: true, now: .zero)
+        queue.add("a", waiter: 1, id: 1, priority: .demand, now: .zero)
         #expect(fetched(&queue) == "a")
         let isRetried = queue.retryLater("a", retryAfter: .seconds(1), hasBudget: true, random: 0, now: .zero)
         #expect(isRetried)
@@ -43,8 +44,8 @@ struct FetchQueueTests {
 
     @Test func `The last waiter to leave ends the fetch, and who comes meanwhile gets another`() {
         var queue = Queue(patience: .seconds(2))
-        queue.add("a", waiter: 1, id: 1, isDemanded: true, now: .zero)
-        queue.add("a", waiter: 2, id: 2, isDemanded: true, now: .zero)
+        queue.add("a", waiter: 1, id: 1, priority: .demand, now: .zero)
+        queue.add("a", waiter: 2, id: 2, priority: .demand, now: .zero)
         #expect(fetched(&queue) == "a")
         let first = queue.cancel(1)
         #expect(first?.waiter == 1 && first?.abandoned == nil)
@@ -52,7 +53,7 @@ struct FetchQueueTests {
         #expect(second?.waiter == 2 && second?.abandoned == "a")
         let nobody = queue.cancel(2)
         #expect(nobody == nil)
-        queue.add("a", waiter: 3, id: 3, isDemanded: true, now: .zero)
+        queue.add("a", waiter: 3, id: 3, priority: .demand, now: .zero)
         #expect(fetched(&queue) == nil)
         queue.stopped("a")
         #expect(fetched(&queue) == "a")
@@ -62,7 +63,7 @@ struct FetchQueueTests {
 
     @Test func `Leaving before the fetch began forgets it`() {
         var queue = Queue(patience: .seconds(2))
-        queue.add("a", waiter: 1, id: 1, isDemanded: true, now: .zero)
+        queue.add("a", waiter: 1, id: 1, priority: .demand, now: .zero)
         let left = queue.cancel(1)
         #expect(left?.abandoned == nil)
         #expect(fetched(&queue) == nil)
@@ -71,12 +72,44 @@ struct FetchQueueTests {
 
     @Test func `All can be told at once`() {
         var queue = Queue(patience: .seconds(2))
-        queue.add("a", waiter: 1, id: 1, isDemanded: true, now: .zero)
-        queue.add("b", waiter: 2, id: 2, isDemanded: true, now: .zero)
+        queue.add("a", waiter: 1, id: 1, priority: .demand, now: .zero)
+        queue.add("b", waiter: 2, id: 2, priority: .demand, now: .zero)
         #expect(fetched(&queue) == "a")
         let all = queue.cancelAll()
         #expect(all.waiters == [1, 2] && all.abandoned == ["a"])
         queue.stopped("a")
         #expect(queue.count == 0)
+    }
+
+    @Test func `Small ones that are ready go together, the most urgent first, and large ones alone`() {
+        var queue = Queue(patience: .seconds(60))
+        queue.add("ahead", waiter: 1, id: 1, priority: .readahead, bytes: 10, now: .zero)
+        queue.add("large", waiter: 2, id: 2, priority: .readahead, now: .zero)
+        queue.add("small", waiter: 3, id: 3, priority: .demand, bytes: 10, now: .zero)
+        queue.add("big", waiter: 4, id: 4, priority: .readahead, bytes: FetchBatch.maximumBytes - 15, now: .zero)
+        for index in 0..<100 {
+            queue.add("n\(index)", waiter: 5, id: UInt64(10 + index), priority: .background, bytes: 0, now: .zero)
+        }
+        guard case .fetch(let first) = queue.next(now: .zero), case .fetch(let second) = queue.next(now: .zero),
+            case .fetch(let third) = queue.next(now: .zero, lowest: .readahead)
+        else {
+            Issue.record("nothing to fetch")
+            return
+        }
+        // The third would not fit, and nothing overtakes it.
+        #expect(first == ["small", "ahead"])
+        #expect(second == ["large"])
+        #expect(third == ["big"])
+        guard case .fetch(let rest) = queue.next(now: .zero) else {
+            Issue.record("nothing left")
+            return
+        }
+        #expect(rest.count == FetchBatch.maximumBlocks && rest.first == "n0")
+        guard case .idle = queue.next(now: .zero, lowest: .readahead) else {
+            Issue.record("background goes although it may not")
+            return
+        }
+        queue.retryAlone("n5")
+        #expect(fetched(&queue) == "n5")
     }
 }

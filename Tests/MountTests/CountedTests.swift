@@ -112,6 +112,26 @@ extension MountTests {
         }
 
         @Test(.timeLimit(.minutes(5)))
+        func `a thousand small files that are not here come by a few dozen requests`() throws {
+            let server = try makeServer()
+            let writer = try MountedClient.mounted(on: server, name: "laptop")
+            // Some travel in commits, some are objects of the server.
+            try writer.script(
+                """
+                mkdir d
+                for i in $(seq 1000 1999); do head -c $((i % 5 == 0 ? 9000 : 3000)) /dev/urandom > d/$i; done
+                """)
+            try writer.sync()
+            let reader = try MountedClient.mounted(on: server, name: "desk")
+            let before = try reader.counters()
+            let sum = "tar -c --sort=none d | tar -xO | wc -c; cat d/* | sha256sum"
+            #expect(try reader.script(sum) == writer.script(sum))
+            let after = try reader.counters()
+            #expect(after.fetchedBlocks - before.fetchedBlocks == 1_000)
+            #expect(after.requests - before.requests < 150)
+        }
+
+        @Test(.timeLimit(.minutes(5)))
         func `4 KiB read at ten places of a 5 GiB file fetch at most ten blocks`() throws {
             let server = try makeServer()
             let writer = try MountedClient.mounted(on: server, name: "laptop")

@@ -113,6 +113,35 @@ struct TourTests {
         #expect(try revisions.decode(RevisionsPage.self).revisions.map(\.size) == [Int64(bytes.count)])
     }
 
+    @Test func `many blocks come in one answer, each by itself, and only what the namespace has`() throws {
+        let api = try API.loggedIn()
+        let grant = try #require(try api.session().namespaces.first)
+        let here = ["namespace": grant.id.hex]
+        // Kept in the database, and as objects of several sizes; more than one chunk of an answer.
+        let made = [300, 20_000, 1 << 20, 900_000].map { API.block(bytes: $0) }
+        for (index, block) in made.enumerated() {
+            try api.upload(block.bytes, as: block.id, namespace: grant.id)
+            let commit = API.makingFile(
+                "f\(index)", of: block.id, bytes: Int64(block.bytes.count), in: grant, node: API.newID())
+            try api.call("POST", .commits, here, json: commit, expecting: 200)
+        }
+        let unknown = API.block(bytes: 10).id
+        let uncommitted = API.block(bytes: 500)
+        try api.upload(uncommitted.bytes, as: uncommitted.id, namespace: grant.id)
+        let wanted = [made[2].id, unknown, made[0].id, uncommitted.id, made[3].id, made[1].id, made[0].id]
+        let answer = try api.call("POST", .blocks, here, json: BlocksRequest(blocks: wanted), expecting: 200)
+        let expected = [made[2].bytes, [], made[0].bytes, [], made[3].bytes, made[1].bytes, made[0].bytes]
+            .flatMap { BlockFrame.header(length: $0.count) + $0 }
+        #expect(answer.body == expected)
+
+        try api.call("POST", .blocks, here, json: BlocksRequest(blocks: []), expecting: 400)
+        let many = BlocksRequest(blocks: Array(repeating: unknown, count: BlocksRequest.maximumBlocks + 1))
+        try api.call("POST", .blocks, here, json: many, expecting: 413)
+        let heavy = BlocksRequest(blocks: Array(repeating: made[2].id, count: 9))
+        try api.call("POST", .blocks, here, json: heavy, expecting: 413)
+        try api.call("POST", .blocks, here, body: Array("{\"blocks\":[\"zz\"]}".utf8), expecting: 400)
+    }
+
     @Test func `what another user has is not found`() throws {
         let api = try API.loggedIn()
         let grant = try #require(try api.session().namespaces.first)
@@ -131,6 +160,11 @@ struct TourTests {
         }
         // Also through a namespace of her own: knowing an id gives nothing.
         let own = try #require(try mallory.session().namespaces.first)
+        let asked = BlocksRequest(blocks: [id])
+        let denied = try mallory.call("POST", .blocks, ["namespace": grant.id.hex], json: asked)
+        #expect([403, 404].contains(denied.status))
+        let empty = try mallory.call("POST", .blocks, ["namespace": own.id.hex], json: asked, expecting: 200)
+        #expect(empty.body == BlockFrame.header(length: 0))
         try mallory.call("GET", .block, ["namespace": own.id.hex, "block": id.hex], expecting: 404)
         let commit = API.makingFile("stolen", of: id, bytes: 1_000, in: own)
         try mallory.call("POST", .commits, ["namespace": own.id.hex], json: commit, expecting: 409)

@@ -9,6 +9,8 @@ final class Handle: Sendable {
     /// Bytes that were not here when they were read, or would have been read next.
     let fetchedBytes = Atomic<Int64>(0)
 
+    let wasRead = Atomic(false)
+
     init(_ number: InodeNumber, isWriting: Bool) {
         self.number = number
         self.isWriting = isWriting

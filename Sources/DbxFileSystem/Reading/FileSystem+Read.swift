@@ -21,6 +21,7 @@ extension FileSystem {
         guard plan.isLocal, unsafe try fillWithoutWaiting(buffer, plan), isCurrent(plan) else { return nil }
         noteAccess(plan, open)
         readAhead(open, offset..<offset + Int64(plan.count), size: plan.size)
+        readNeighbours(open, size: plan.size, isMissing: false)
         return plan.count
     }
 

@@ -53,6 +53,7 @@ final class ReadOperation: Sendable {
             fetch(plan.missing)
         }
         fileSystem.readAhead(open, offset..<offset + Int64(plan.count), size: plan.size)
+        fileSystem.readNeighbours(open, size: plan.size, isMissing: !plan.missing.isEmpty)
     }
 
     /// Another round. Waits for nothing.

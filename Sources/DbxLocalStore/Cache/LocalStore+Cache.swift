@@ -84,6 +84,17 @@ extension LocalStore {
         }
     }
 
+    /// The length of a block's stored form; nil for a block that is encoded against another one.
+    package func storedBytesOfPlainBlock(_ number: BlockNumber) throws(StoreError) -> Int64? {
+        do {
+            return try queryOne(
+                "SELECT stored FROM blocks WHERE number = ? AND base IS NULL", [number.rawValue.sqlValue]
+            ) { $0[0] }
+        } catch {
+            throw Self.storeError(error)
+        }
+    }
+
     // MARK: Cache
 
     /// Where a block lies in the cache; nil when it has to be fetched. Counts as a use.
@@ -92,6 +103,9 @@ extension LocalStore {
         evictionClock.touch(block)
         return cached
     }
+
+    /// Whether a block is in the cache; no use of it.
+    package func isCached(_ block: BlockNumber) -> Bool { cachedBlocks[block] != nil }
 
     /// Room for a block's content; evicts others to stay under the limit. Write there without the lock, then call
     /// `commitCache` or `abandonCache`. `noSpace`: an epoch may give back what has been evicted.

@@ -117,6 +117,17 @@ extension OpenAPIDocument {
             "responses": { "204": { "description": "Stored, or known already." }, \(problems(400, 401, 403, 404, 413, 507)) }
           }
         },
+        "/v1/namespaces/{namespace}/blocks": {
+          \(inPath("namespace")),
+          "post": {
+            "operationId": "readBlocks", "summary": "The stored bytes of many small blocks",
+            \(body("BlocksRequest")),
+            "responses": {
+              "200": { "description": "For each block asked for, in order: its length as four bytes, the highest first, and its bytes. Length 0: ask for it alone, the answer says why it cannot be had.", "content": { "application/octet-stream": { "schema": { "type": "string", "format": "binary" } } } },
+              \(problems(400, 401, 403, 404, 413))
+            }
+          }
+        },
         "/v1/namespaces/{namespace}/blocks/{block}": {
           \(inPath("namespace", "block")),
           "get": {

@@ -122,6 +122,9 @@ extension OpenAPIDocument {
         "UploadRequest": object([
             "blocks": "{ \"type\": \"array\", \"maxItems\": 1000, \"items\": \(reference("OfferedBlock")) }"
         ]),
+        "BlocksRequest": object([
+            "blocks": "{ \"type\": \"array\", \"minItems\": 1, \"maxItems\": 256, \"items\": \(blockID) }"
+        ]),
         "OfferedBlock": object(["id": blockID, "storedBytes": positive]),
         "UploadResponse": object(["grants": list(reference("UploadGrant"))]),
         "UploadGrant": object(["id": blockID], optional: ["upload": reference("SignedUpload")]),

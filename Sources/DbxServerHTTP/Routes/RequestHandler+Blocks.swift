@@ -100,6 +100,47 @@ extension RequestHandler {
         return Response(status: status, headers: headers, body: isHead ? .init() : body(of: opened))
     }
 
+    /// Many small blocks, in frames (`BlockFrame`), about a chunk of them in memory at a time.
+    @concurrent func readBlocks(_ exchange: Exchange) async throws -> Response {
+        _ = try exchange.query()
+        let namespace: NamespaceID = try exchange.identifier("namespace")
+        let body = try await authenticatedBody(exchange)
+        let (blocks, first) = try await authenticated(exchange) { server, caller in
+            let request = try RequestJSON.decode(BlocksRequest.self, from: body.bytes())
+            let blocks = try server.readBlocks(caller, namespace: namespace, request)
+            return (blocks, Self.frames(of: blocks, from: 0))
+        }
+        var headers = HTTPFields()
+        headers[.contentType] = "application/octet-stream"
+        guard first.next < blocks.count else {
+            return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: first.bytes))
+        }
+        let rest = ResponseBody { [pool] writer in
+            var piece = first
+            try await writer.write(piece.bytes)
+            while piece.next < blocks.count {
+                let next = piece.next
+                piece = try await pool.run { Self.frames(of: blocks, from: next) }
+                try await writer.write(piece.bytes)
+            }
+            try await writer.finish(nil)
+        }
+        return Response(status: .ok, headers: headers, body: rest)
+    }
+
+    /// The frames of about one chunk, and the block after it.
+    private static func frames(of blocks: StoredBlocks, from start: Int) -> (bytes: ByteBuffer, next: Int) {
+        var buffer = ByteBuffer()
+        var index = start
+        while index < blocks.count, buffer.readableBytes < Int(chunkBytes) {
+            let block = blocks.bytes(at: index) ?? []
+            buffer.writeBytes(BlockFrame.header(length: block.count))
+            buffer.writeBytes(block)
+            index += 1
+        }
+        return (buffer, index)
+    }
+
     /// Each chunk is read while the one before it goes out; a reader that does not keep up stops the reading.
     private func body(of opened: Opened) -> ResponseBody {
         let first = opened.first

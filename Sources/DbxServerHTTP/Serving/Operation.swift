@@ -7,7 +7,7 @@ package enum Operation: String, CaseIterable, Sendable {
     case health, ready, openAPI
     case login, logout, session, listDevices, revokeDevice
     case changes, commit, listDirectory, listRevisions
-    case requestUploads, upload, readBlock
+    case requestUploads, upload, readBlocks, readBlock
     case events, pollEvents
 
     package var route: Route {
@@ -26,6 +26,7 @@ package enum Operation: String, CaseIterable, Sendable {
         case .listRevisions: .revisions
         case .requestUploads: .uploads
         case .upload: .upload
+        case .readBlocks: .blocks
         case .readBlock: .block
         case .events: .events
         case .pollEvents: .eventsPoll
@@ -35,7 +36,7 @@ package enum Operation: String, CaseIterable, Sendable {
     /// The method's name, in capitals.
     package var method: String {
         switch self {
-        case .login, .logout, .commit, .requestUploads: "POST"
+        case .login, .logout, .commit, .requestUploads, .readBlocks: "POST"
         case .upload: "PUT"
         case .revokeDevice: "DELETE"
         default: "GET"
@@ -52,6 +53,7 @@ package enum Operation: String, CaseIterable, Sendable {
         case .requestUploads: 512 << 10
         case .commit: 16 << 20
         case .upload: 5 << 20
+        case .readBlocks: 64 << 10
         default: 16 << 10
         }
     }

@@ -5,7 +5,7 @@ import DbxLocalStore
 import DbxModel
 import DbxWire
 
-/// One try to bring one block into the cache.
+/// One try to bring a block, or many small ones, into the cache.
 struct BlockDownload: Sendable {
     enum Outcome: Sendable {
         case stored
@@ -13,6 +13,8 @@ struct BlockDownload: Sendable {
         case stopped
         case mayWorkLater(retryAfter: Duration?, FetchFailure)
         case failed(FetchFailure)
+        /// It could not be had together with others.
+        case mayWorkAlone
     }
 
     let api: any DbxAPI
@@ -22,6 +24,12 @@ struct BlockDownload: Sendable {
     let meter: TransferMeter
 
     func isCached(_ block: BlockNumber) -> Bool { shared.withStore { $0.cached(block) != nil } }
+
+    /// What the block adds to a request of many; nil where it is to be fetched alone.
+    func bytesAmongMany(_ block: BlockNumber) -> Int64? {
+        let bytes = try? shared.withStore { store throws(StoreError) in try store.storedBytesOfPlainBlock(block) }
+        return bytes.flatMap { $0 <= FetchBatch.smallBlockBytes ? $0 : nil }
+    }
 
     func fetch(_ number: BlockNumber, opener: BlockOpener, cancel: CancelToken) -> Outcome {
         if isCached(number) { return .stored }
@@ -41,6 +49,52 @@ struct BlockDownload: Sendable {
             }
             meter.countFetched(bytes: stored.count)
             return try enter(stored, access, base, as: number, opener)
+        } catch {
+            return .failed(error)
+        }
+    }
+
+    /// Brings many small blocks with one request. `settle` is told once of each, of most as soon as it is here.
+    func fetch(
+        _ numbers: [BlockNumber], opener: BlockOpener, cancel: CancelToken, settle: ([BlockNumber], Outcome) -> Void
+    ) {
+        var wanted: [(number: BlockNumber, access: BlockAccess)] = []
+        for number in numbers {
+            if isCached(number) {
+                settle([number], .stored)
+                continue
+            }
+            do throws(FetchFailure) {
+                wanted.append((number, try access(to: number)))
+            } catch {
+                settle([number], .failed(error))
+            }
+        }
+        guard !wanted.isEmpty else { return }
+        var received = 0
+        do throws(APIError) {
+            let blocks = wanted.map { WantedBlock(id: $0.access.id, storedBytes: Int64($0.access.layout.storedBytes)) }
+            try api.blocks(blocks, in: namespace, cancel: cancel) { index, stored in
+                received = index + 1
+                let (number, access) = wanted[index]
+                settle([number], stored.map { enter($0, access, as: number, opener) } ?? .mayWorkAlone)
+            }
+        } catch {
+            // Refused as a whole: one of them may be the cause, and asked for alone each is told its own.
+            let isRefused = error.meaning == .refused
+            settle(wanted[received...].map(\.number), isRefused ? .mayWorkAlone : Self.outcome(of: error))
+        }
+    }
+
+    /// One of many.
+    private func enter(
+        _ stored: [UInt8], _ access: BlockAccess, as number: BlockNumber, _ opener: BlockOpener
+    ) -> Outcome {
+        meter.countFetched(bytes: stored.count)
+        do throws(FetchFailure) {
+            let outcome = try enter(stored, access, nil, as: number, opener)
+            if case .mayWorkLater = outcome { return .mayWorkAlone }
+            return outcome
         } catch {
             return .failed(error)
         }

@@ -13,16 +13,31 @@ package import DbxSystem
 package final class BlockFetcher: BlockFetching {
     typealias Completion = @Sendable (Result<Void, FetchFailure>) -> Void
 
+    /// One request under way, for one block or many.
+    private final class Request: Sendable {
+        let cancel = CancelToken()
+        let blocks: [BlockNumber]
+        let isBackground: Bool
+
+        init(_ blocks: [BlockNumber], isBackground: Bool) {
+            self.blocks = blocks
+            self.isBackground = isBackground
+        }
+    }
+
     private struct State: Sendable {
         var queue: FetchQueue<BlockNumber, Completion>
-        var running: [BlockNumber: CancelToken] = [:]
+        /// By what they still have to bring.
+        var running: [BlockNumber: Request] = [:]
+        /// Requests under way for which nobody waits.
+        var backgroundRequests = 0
         var budget = RetryBudget()
         var lastToken: UInt64 = 0
         var isStopped = false
     }
 
     private enum Turn {
-        case fetch(BlockNumber, CancelToken)
+        case fetch(Request)
         case lookAgain(after: Duration)
         case stop
     }
@@ -33,6 +48,8 @@ package final class BlockFetcher: BlockFetching {
     private let entropy: any Entropy
     private let isServerAway: @Sendable () -> Bool
     private let threads = Monitor<[WorkerThread]>([])
+    /// The other threads stay free for what somebody waits for.
+    private let backgroundThreads: Int
 
     /// How long one block is tried.
     private static let patience: Duration = .seconds(60)
@@ -48,6 +65,7 @@ package final class BlockFetcher: BlockFetching {
         self.time = time
         self.entropy = entropy
         self.isServerAway = isServerAway
+        backgroundThreads = max(1, count / 3)
         for index in 0..<count {
             let thread = try WorkerThread(name: "dbxfs-fetch-\(index)") { [self] in run() }
             threads.withLock { $0.append(thread) }
@@ -69,12 +87,13 @@ package final class BlockFetcher: BlockFetching {
         completion: @escaping @Sendable (Result<Void, FetchFailure>) -> Void
     ) -> FetchToken {
         let isAway = isServerAway()
+        let bytes = download.bytesAmongMany(block)
         let (token, isStopped) = state.update { state -> (FetchToken, Bool) in
             state.lastToken += 1
             let token = FetchToken(state.lastToken)
             if !isAway, !state.isStopped {
                 state.queue.add(
-                    block, waiter: completion, id: token.value, isDemanded: priority == .demand, now: time.monotonic())
+                    block, waiter: completion, id: token.value, priority: priority, bytes: bytes, now: time.monotonic())
             }
             return (token, state.isStopped)
         }
@@ -89,10 +108,16 @@ package final class BlockFetcher: BlockFetching {
     package func cancel(_ token: FetchToken) {
         let (completion, abandoned) = state.update { state -> (Completion?, CancelToken?) in
             guard let cancelled = state.queue.cancel(token.value) else { return (nil, nil) }
-            return (cancelled.waiter, cancelled.abandoned.flatMap { state.running[$0] })
+            let request = cancelled.abandoned.flatMap { state.running[$0] }
+            return (cancelled.waiter, request.flatMap { Self.isAbandoned($0, state) ? $0.cancel : nil })
         }
         abandoned?.cancel()
         completion?(.failure(.cancelled))
+    }
+
+    /// Whether nobody waits for anything that the request has still to bring.
+    private static func isAbandoned(_ request: Request, _ state: State) -> Bool {
+        !request.blocks.contains { state.running[$0] === request && state.queue.isAwaited($0) }
     }
 
     /// The server has been found to be away: whoever waits is told at once.
@@ -101,7 +126,7 @@ package final class BlockFetcher: BlockFetching {
     private func cancelAll(_ failure: FetchFailure) {
         let (completions, tokens) = state.update { state -> ([Completion], [CancelToken]) in
             let cancelled = state.queue.cancelAll()
-            return (cancelled.waiters, cancelled.abandoned.compactMap { state.running[$0] })
+            return (cancelled.waiters, cancelled.abandoned.compactMap { state.running[$0]?.cancel })
         }
         for token in tokens { token.cancel() }
         for completion in completions { completion(.failure(failure)) }
@@ -111,9 +136,14 @@ package final class BlockFetcher: BlockFetching {
 
     private func run() {
         let opener = BlockOpener()
-        while case .fetch(let block, let cancel) = nextTurn() {
-            let outcome = download.fetch(block, opener: opener, cancel: cancel)
-            settle(block, outcome)
+        while case .fetch(let request) = nextTurn() {
+            if request.blocks.count == 1 {
+                let outcome = download.fetch(request.blocks[0], opener: opener, cancel: request.cancel)
+                settle(request.blocks, outcome)
+            } else {
+                download.fetch(request.blocks, opener: opener, cancel: request.cancel) { settle($0, $1) }
+            }
+            if request.isBackground { state.update { $0.backgroundRequests -= 1 } }
         }
     }
 
@@ -126,13 +156,11 @@ package final class BlockFetcher: BlockFetching {
                 if state.isStopped { return .stop }
                 let now = time.monotonic()
                 defer { isFirstLook = false }
-                switch state.queue.next(now: now) {
+                let lowest: FetchPriority = state.backgroundRequests < backgroundThreads ? .background : .readahead
+                switch state.queue.next(now: now, lowest: lowest) {
                 case .idle: return nil
                 case .wait(let until): return isFirstLook ? nil : .lookAgain(after: until - now)
-                case .fetch(let block):
-                    let cancel = CancelToken()
-                    state.running[block] = cancel
-                    return .fetch(block, cancel)
+                case .fetch(let blocks): return .fetch(Self.begin(blocks, &state))
                 }
             }
             guard case .lookAgain(let after) = turn else {
@@ -144,26 +172,41 @@ package final class BlockFetcher: BlockFetching {
         }
     }
 
-    private func settle(_ block: BlockNumber, _ outcome: BlockDownload.Outcome) {
+    private static func begin(_ blocks: [BlockNumber], _ state: inout State) -> Request {
+        let isBackground = state.queue.priority(of: blocks[0]) == .background
+        let request = Request(blocks, isBackground: isBackground)
+        for block in blocks { state.running[block] = request }
+        if isBackground { state.backgroundRequests += 1 }
+        return request
+    }
+
+    /// The blocks are no part of their request any more.
+    private func settle(_ blocks: [BlockNumber], _ outcome: BlockDownload.Outcome) {
         let isAway = isServerAway()
         let now = time.monotonic()
         let random = entropy.next()
         let (completions, result) = state.update { state -> ([Completion], Result<Void, FetchFailure>) in
-            state.running[block] = nil
+            for block in blocks { state.running[block] = nil }
             switch outcome {
             case .stored:
                 state.budget.earn()
-                return (state.queue.finish(block), .success(()))
+                return (blocks.flatMap { state.queue.finish($0) }, .success(()))
             case .stopped:
-                state.queue.stopped(block)
+                for block in blocks { state.queue.stopped(block) }
+                return ([], .success(()))
+            case .mayWorkAlone:
+                for block in blocks { state.queue.retryAlone(block) }
                 return ([], .success(()))
             case .failed(let failure):
-                return (state.queue.finish(block), .failure(failure))
+                return (blocks.flatMap { state.queue.finish($0) }, .failure(failure))
             case .mayWorkLater(let retryAfter, let failure):
-                if isAway { return (state.queue.finish(block), .failure(.serverAway)) }
-                let willRetry = state.queue.retryLater(
-                    block, retryAfter: retryAfter, hasBudget: state.budget.spend(), random: random, now: now)
-                return willRetry ? ([], .success(())) : (state.queue.finish(block), .failure(failure))
+                if isAway { return (blocks.flatMap { state.queue.finish($0) }, .failure(.serverAway)) }
+                let hasBudget = state.budget.spend()
+                let given = blocks.filter { block in
+                    !state.queue.retryLater(
+                        block, retryAfter: retryAfter, hasBudget: hasBudget, random: random, now: now)
+                }
+                return (given.flatMap { state.queue.finish($0) }, .failure(failure))
             }
         }
         for completion in completions { completion(result) }

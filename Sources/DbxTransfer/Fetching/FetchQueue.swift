@@ -1,20 +1,25 @@
 import DbxClientAPI
+import DbxLocalStore
 
-/// Which block is fetched next, by whom it is awaited, and when it is tried again. A value without I/O, time or locks:
-/// `BlockFetcher` holds it in its monitor and tells it the time.
+/// Which blocks are fetched next, by whom they are awaited, and when they are tried again. A value without I/O, time or
+/// locks: `BlockFetcher` holds it in its monitor and tells it the time.
 ///
-/// Each key stands in it at most once, however many wait for it.
+/// Each key stands in it at most once, however many wait for it. Small ones that are ready together go together: while
+/// some requests are under way others gather, and nothing is held back for company.
 struct FetchQueue<Key: Hashable & Sendable, Waiter: Sendable>: Sendable {
     enum Step {
-        case fetch(Key)
+        /// More than one only where all of them are small.
+        case fetch([Key])
         case wait(until: Duration)
         case idle
     }
 
     private struct Item: Sendable {
         var waiters: [(id: UInt64, waiter: Waiter)] = []
-        /// Somebody is waiting for the bytes, as opposed to readahead.
-        var isDemanded = false
+        /// Of the most urgent waiter.
+        var priority: FetchPriority
+        /// What it adds to a request of many; nil where it is fetched alone.
+        var bytes: Int64?
         var isRunning = false
         var order: UInt64
         var retry = RetryPolicy(first: .milliseconds(100), longest: .seconds(5))
@@ -33,20 +38,25 @@ struct FetchQueue<Key: Hashable & Sendable, Waiter: Sendable>: Sendable {
 
     var count: Int { items.count }
 
-    mutating func add(_ key: Key, waiter: Waiter, id: UInt64, isDemanded: Bool, now: Duration) {
-        var item = items[key] ?? Item(order: nextOrder, deadline: now + patience)
+    /// - Parameter bytes: of a block that may be fetched together with others.
+    mutating func add(
+        _ key: Key, waiter: Waiter, id: UInt64, priority: FetchPriority, bytes: Int64? = nil, now: Duration
+    ) {
+        var item = items[key] ?? Item(priority: priority, bytes: bytes, order: nextOrder, deadline: now + patience)
         nextOrder += 1
         item.waiters.append((id, waiter))
-        item.isDemanded = item.isDemanded || isDemanded
+        item.priority = min(item.priority, priority)
         items[key] = item
         keyOfWaiter[id] = key
     }
 
-    /// Demanded keys first, the longest waiting first among equals. `.fetch` marks the key as running.
-    mutating func next(now: Duration) -> Step {
+    /// The most urgent keys first, the longest waiting first among equals. `.fetch` marks the keys as running.
+    ///
+    /// - Parameter lowest: what is less urgent stays.
+    mutating func next(now: Duration, lowest: FetchPriority = .background) -> Step {
         var best: (key: Key, item: Item)?
         var wakeAt: Duration?
-        for (key, item) in items where !item.isRunning {
+        for (key, item) in items where !item.isRunning && item.priority <= lowest {
             guard item.notBefore <= now else {
                 wakeAt = min(wakeAt ?? item.notBefore, item.notBefore)
                 continue
@@ -54,13 +64,31 @@ struct FetchQueue<Key: Hashable & Sendable, Waiter: Sendable>: Sendable {
             if best.map({ Self.precedes(item, $0.item) }) ?? true { best = (key, item) }
         }
         guard let best else { return wakeAt.map { .wait(until: $0) } ?? .idle }
-        items[best.key]?.isRunning = true
-        return .fetch(best.key)
+        let keys = best.item.bytes == nil ? [best.key] : company(now: now, lowest: lowest)
+        for key in keys { items[key]?.isRunning = true }
+        return .fetch(keys)
+    }
+
+    /// The small keys that are ready, as many as go into one request.
+    private func company(now: Duration, lowest: FetchPriority) -> [Key] {
+        let ready = items.filter { _, item in
+            !item.isRunning && item.priority <= lowest && item.notBefore <= now && item.bytes != nil
+        }
+        var left = FetchBatch.maximumBytes
+        return ready.sorted { Self.precedes($0.value, $1.value) }.prefix(FetchBatch.maximumBlocks).prefix { _, item in
+            left -= item.bytes ?? 0
+            return left >= 0
+        }.map(\.key)
     }
 
     private static func precedes(_ a: Item, _ b: Item) -> Bool {
-        a.isDemanded != b.isDemanded ? a.isDemanded : a.order < b.order
+        a.priority != b.priority ? a.priority < b.priority : a.order < b.order
     }
+
+    /// Whether somebody waits for the key.
+    func isAwaited(_ key: Key) -> Bool { !(items[key]?.waiters.isEmpty ?? true) }
+
+    func priority(of key: Key) -> FetchPriority? { items[key]?.priority }
 
     /// Takes the key out; its waiters are to be told what became of it.
     mutating func finish(_ key: Key) -> [Waiter] {
@@ -80,6 +108,12 @@ struct FetchQueue<Key: Hashable & Sendable, Waiter: Sendable>: Sendable {
         item.isRunning = false
         items[key] = item
         return true
+    }
+
+    /// Puts the key back, to be fetched by itself: together with others it could not be had.
+    mutating func retryAlone(_ key: Key) {
+        items[key]?.bytes = nil
+        stopped(key)
     }
 
     /// Takes one waiter out. Gives the waiter, and its key when nobody else waits for it and it is being fetched: that
@@ -113,4 +147,12 @@ struct FetchQueue<Key: Hashable & Sendable, Waiter: Sendable>: Sendable {
         keyOfWaiter = [:]
         return (all.map(\.waiter), Array(running.keys))
     }
+}
+
+/// What is fetched in one request.
+enum FetchBatch {
+    static let maximumBlocks = 64
+    static let maximumBytes: Int64 = 1 << 20
+    /// A larger block is worth a request of its own.
+    static let smallBlockBytes: Int64 = 256 << 10
 }

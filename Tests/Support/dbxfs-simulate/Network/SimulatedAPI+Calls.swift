@@ -113,6 +113,18 @@ extension SimulatedAPI {
         return bytes
     }
 
+    func blocks(
+        _ blocks: [WantedBlock], in namespace: NamespaceID, cancel: CancelToken?,
+        receive: (Int, [UInt8]?) -> Void
+    ) throws(APIError) {
+        let answers = try send(Call(name: "blocks", cancel: cancel)) { [self] server in
+            let found = try server.readBlocks(
+                caller(server), namespace: namespace, BlocksRequest(blocks: blocks.map(\.id)))
+            return (0..<found.count).map { found.bytes(at: $0) }
+        }
+        for (index, bytes) in answers.enumerated() { receive(index, bytes) }
+    }
+
     // MARK: Events
 
     func events(cancel: CancelToken?, receive: (StreamedEvent) -> Bool) throws(APIError) {
