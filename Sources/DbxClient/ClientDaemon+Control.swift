@@ -52,7 +52,7 @@ extension ClientDaemon: ControlHandling {
     package func status() -> ClientStatus {
         let report = engine.report.current
         let pending = engine.pending()
-        return ClientStatus(
+        var status = ClientStatus(
             version: ClientVersion.current, profile: options.profile.name, processID: getpid(),
             server: options.settings.server, user: credentials.session.userName,
             device: credentials.session.deviceName, mountPoint: options.mountPoint, mountedAt: startedAt,
@@ -63,6 +63,8 @@ extension ClientDaemon: ControlHandling {
             held: report.guarded, conflicts: (try? conflicts().count) ?? 0,
             recoveries: (try? RecoveryLog.load(for: options.profile)) ?? [], warnings: warnings(),
             collisions: engine.collisions())
+        (status.pins, status.pinsGone) = pinSummary()
+        return status
     }
 
     private func warnings() -> [String] {

@@ -80,6 +80,18 @@ extension ClientDaemon {
         return limits
     }
 
+    static func pinKeeper(
+        _ shared: SharedStore, _ fetcher: BlockFetcher, _ engine: Engine, _ fileSystem: FileSystem,
+        _ connectivity: Connectivity
+    ) -> PinKeeper {
+        PinKeeper(
+            shared: shared, blocks: fetcher, time: SystemTime(),
+            PinKeeper.Surroundings(
+                tree: { engine.treeState },
+                mayFetch: { !engine.pause.isOn && connectivity.status.state == .connected },
+                makeRoom: { try? fileSystem.synchronizeEverything() }))
+    }
+
     static func guardSettings(_ chosen: ProfileSettings) -> MassChangeGuard.Settings {
         var settings = MassChangeGuard.Settings()
         if let minimum = chosen.guardMinimum { settings.minimum = max(1, minimum) }

@@ -31,10 +31,11 @@ package final class ClientDaemon: Sendable {
     let api: HTTPDbxAPI
     let shared: SharedStore
     let meter: TransferMeter
-    private let fetcher: BlockFetcher
+    let fetcher: BlockFetcher
     private let uploader: ContentUploader
     let engine: Engine
     let fileSystem: FileSystem
+    let pinKeeper: PinKeeper
     private let events: EventStream
     let journal: ActivityJournal
     let rates: RateLimits
@@ -100,6 +101,7 @@ package final class ClientDaemon: Sendable {
                 shared: shared, blocks: fetcher, time: time, ownership: Self.ownership(options), events: engine,
                 states: engine, limits: Self.limits(options))
             self.fetcher = fetcher
+            pinKeeper = Self.pinKeeper(shared, fetcher, engine, fileSystem, connectivity)
         } catch {
             throw ClientFailure(
                 .failed, "Cannot start the daemon's threads: \(error)",
@@ -161,6 +163,7 @@ package final class ClientDaemon: Sendable {
             do throws(Errno) {
                 try engine.start(on: fileSystem)
                 try events.start()
+                try pinKeeper.start()
             } catch {
                 throw Self.threadFailure(error)
             }
@@ -228,6 +231,7 @@ package final class ClientDaemon: Sendable {
         connectivity.stop()
         events.stop()
         fetcher.shutdown()
+        pinKeeper.stop()
         engine.stop()
         uploader.shutdown()
         fileSystem.shutdown()

@@ -78,6 +78,9 @@ package final class FileSystem: Sendable {
     /// Waits until all that has been done so far is on the disk.
     package func synchronizeEverything() throws(Errno) { try keeper.synchronize() }
 
+    /// Something was changed in the store past this object: an epoch is due soon.
+    package func noteStoreChange() { keeper.noteChange() }
+
     /// The machine is about to sleep: writes that wait for room are let in beyond the limit, or end; what has been done is
     /// brought to the disk. The same for those that come until `wake`.
     package func prepareForSleep() {

@@ -31,6 +31,8 @@ package final class LocalStore {
     var space = SpaceMap()
     var cachedBlocks: [BlockNumber: CachedBlock] = [:]
     var evictionClock = EvictionClock()
+    /// Blocks that are never evicted.
+    var pinnedBlocks: Set<BlockNumber> = []
     var reservations: [InodeNumber: StagingReservation] = [:]
     /// Segments that were gone or cut off when the store was opened.
     package internal(set) var restoredSegments: Set<Int32> = []

@@ -72,7 +72,10 @@ struct Status: ParsableCommand {
             line += "  (kept on this computer by a rule; to see which: dbxfs ignore)"
         } else if status.kind == .file {
             line += "  (\(ByteCount.format(status.size)), \(ByteCount.format(status.cachedBytes)) of it here"
+            if status.isPinned { line += ", pinned" }
             line += status.pendingBytes > 0 ? ", \(ByteCount.format(status.pendingBytes)) to go up)" : ")"
+        } else if status.isPinned, status.pendingCount == 0 {
+            line += "  (pinned)"
         } else if status.pendingCount > 0 {
             line += "  (\(status.pendingCount) changes in it, \(ByteCount.format(status.pendingBytes)) to go up)"
         }
@@ -128,6 +131,11 @@ struct Status: ParsableCommand {
             "disk        \(ByteCount.format(status.cache.cachedBytes)) cached of"
                 + " \(ByteCount.format(status.cache.limitBytes)), \(ByteCount.format(status.cache.stagingBytes)) staged"
         )
+        if status.pins > 0 { lines.append("pinned      \(status.pins) files and folders; to see how far: dbxfs pin") }
+        for path in status.pinsGone {
+            lines.append(
+                "pinned      “\(escaped(path))” is gone: deleted, here or elsewhere; to forget it: dbxfs unpin")
+        }
         if let quota = status.quota {
             lines.append(
                 "quota       \(ByteCount.format(quota.usedBytes)) used"

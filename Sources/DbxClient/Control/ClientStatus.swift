@@ -38,6 +38,9 @@ package struct ClientStatus: Hashable, Sendable, Codable {
     package var recoveries: [Recovery]
     /// What is wrong with this computer's state now, and what to do: a sentence each.
     package var warnings: [String]
+    /// How many files and folders are pinned, and which of these are in the tree no more.
+    package var pins = 0
+    package var pinsGone: [String] = []
     /// Names that differ only by case or Unicode form, in groups; from the mounted directory, for display.
     package var collisions: [[String]]
     /// The tree is large: only part of it was searched for collisions.

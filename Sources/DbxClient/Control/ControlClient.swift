@@ -14,15 +14,18 @@ package enum ControlClient {
         _ command: ControlRequest.Command, of profile: Profile, progress: (PendingStatus) -> Void = { _ in }
     ) throws(ClientFailure) {
         guard let holder = ProfileLock.holder(of: profile), holder.mountPoint != nil else { throw notMounted(profile) }
-        _ = try ask(command, at: holder.socketPath, timeout: nil, progress: progress)
+        _ = try ask(command, at: holder.socketPath, timeout: nil) { line in
+            if case .progress(let pending) = line { progress(pending) }
+        }
     }
 
-    /// A question with one answer.
+    /// A question with one final answer; `progress` hears those before it.
     package static func ask(
-        _ command: ControlRequest.Command, of profile: Profile, timeout: Duration? = .seconds(90)
+        _ command: ControlRequest.Command, of profile: Profile, timeout: Duration? = .seconds(90),
+        progress: (ControlAnswer) -> Void = { _ in }
     ) throws(ClientFailure) -> ControlAnswer {
         guard let holder = ProfileLock.holder(of: profile), holder.mountPoint != nil else { throw notMounted(profile) }
-        return try ask(command, at: holder.socketPath, timeout: timeout, progress: { _ in })
+        return try ask(command, at: holder.socketPath, timeout: timeout, progress: progress)
     }
 
     static func status(at socketPath: String) throws(ClientFailure) -> ClientStatus {
@@ -47,7 +50,7 @@ package enum ControlClient {
 
     private static func ask(
         _ command: ControlRequest.Command, at socketPath: String, timeout: Duration?,
-        progress: (PendingStatus) -> Void
+        progress: (ControlAnswer) -> Void
     ) throws(ClientFailure) -> ControlAnswer {
         do {
             let connection = try UnixSocket.connect(to: socketPath)
@@ -56,7 +59,7 @@ package enum ControlClient {
                 let answer = try JSONDecoder().decode(ControlAnswer.self, from: Data(line))
                 if case .failed(let failure) = answer { throw failure }
                 if answer.isFinal { return answer }
-                if case .progress(let pending) = answer { progress(pending) }
+                progress(answer)
             }
         } catch let failure as ClientFailure {
             throw failure

@@ -32,6 +32,15 @@ package struct ControlRequest: Hashable, Sendable, Codable {
         case applyIgnore(Base64, dryRun: Bool)
         /// What the mass-change guard holds back, after an answer where one is given.
         case guarded(GuardAnswer?)
+        /// What is pinned, and how much of it is here.
+        case pins
+        case pin([Base64])
+        case unpin([Base64])
+        /// Answered when all of it is here; sends `fetching` while it waits.
+        case warmUp([Base64])
+        case evict([Base64])
+        /// What takes the cache's room.
+        case cache
     }
 
     /// Raised when a change breaks older readers; the daemon refuses any other.
@@ -57,12 +66,19 @@ package enum ControlAnswer: Hashable, Sendable, Codable {
     case guarded(GuardStatus?)
     case ignored([IgnoreStatus])
     case ignoreApplied(IgnoreReport)
+    case pins([PinStatus])
+    case fetching(FetchProgress)
+    case warmedUp(FetchProgress)
+    case evicted(EvictReport)
+    case cache(CacheReport)
     case done
     case failed(ClientFailure)
 
     package var isFinal: Bool {
-        if case .progress = self { return false }
-        return true
+        switch self {
+        case .progress, .fetching: false
+        default: true
+        }
     }
 }
 
@@ -96,6 +112,21 @@ package protocol ControlHandling: Sendable {
 
     /// Returns when everything is here only, and its removal from the server on its way.
     func applyIgnore(at path: [UInt8], dryRun: Bool) throws(ClientFailure) -> IgnoreReport
+
+    func pins() throws(ClientFailure) -> [PinStatus]
+
+    /// Throws where there is no such path; then nothing of it is done.
+    func pin(_ paths: [[UInt8]]) throws(ClientFailure) -> [PinStatus]
+    func unpin(_ paths: [[UInt8]]) throws(ClientFailure)
+
+    /// Returns when all of it is here. Calls `report` about once a second and gives up without an error when that returns
+    /// false.
+    func warmUp(_ paths: [[UInt8]], report: (FetchProgress) -> Bool) throws(ClientFailure) -> FetchProgress
+
+    /// Leaves what is pinned or pending.
+    func evict(_ paths: [[UInt8]]) throws(ClientFailure) -> EvictReport
+
+    func cacheReport() throws(ClientFailure) -> CacheReport
 
     /// Makes the daemon end as SIGTERM does; returns at once.
     func shutdown()

@@ -132,8 +132,35 @@ package final class ControlServer: Sendable {
             return .ignoreApplied(try handler.applyIgnore(at: path.bytes, dryRun: dryRun))
         case .resolve(let path, let choice):
             try handler.resolve(path.bytes, choice)
+        case .pins, .pin, .unpin, .warmUp, .evict, .cache:
+            return try answerOffline(command, on: connection)
         }
         return .done
+    }
+
+    private func answerOffline(
+        _ command: ControlRequest.Command, on connection: LineConnection
+    ) throws(ClientFailure) -> ControlAnswer {
+        switch command {
+        case .pin(let paths):
+            return .pins(try handler.pin(paths.map(\.bytes)))
+        case .unpin(let paths):
+            try handler.unpin(paths.map(\.bytes))
+            return .done
+        case .warmUp(let paths):
+            let reached = try handler.warmUp(paths.map(\.bytes)) { [self] progress in
+                guard !isStopping, !connection.isReadable() else { return false }
+                send(.fetching(progress), to: connection)
+                return true
+            }
+            return .warmedUp(reached)
+        case .evict(let paths):
+            return .evicted(try handler.evict(paths.map(\.bytes)))
+        case .cache:
+            return .cache(try handler.cacheReport())
+        default:
+            return .pins(try handler.pins())
+        }
     }
 
     private func sync(_ connection: LineConnection) throws(ClientFailure) {

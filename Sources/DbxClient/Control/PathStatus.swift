@@ -12,6 +12,8 @@ package struct PathStatus: Hashable, Sendable, Codable {
     package var state: NodeState
     /// A rule keeps it on this computer.
     package var isIgnored = false
+    /// It is always here, by itself or with a folder above it.
+    package var isPinned = false
     package var size: Int64 = 0
     /// Of a file: bytes of its content that are here.
     package var cachedBytes: Int64 = 0

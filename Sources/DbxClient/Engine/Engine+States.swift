@@ -20,11 +20,15 @@ extension Engine: SyncStateReporting {
 
     /// Of the whole mount; kept as long as nothing changes, for a large tree takes a while.
     func collisions() -> CollisionSearch {
-        let state = TreeState(change: parts.shared.withStore { $0.changeCounter }, pulls: report.current.pulls)
+        let state = treeState
         if let known = knownCollisions.withLock({ $0 }), known.state == state { return known.search }
         let search = (try? collisions(below: .root)) ?? CollisionSearch(.root, limit: 0)
         knownCollisions.withLock { $0 = (state, search) }
         return search
+    }
+
+    var treeState: TreeState {
+        TreeState(change: parts.shared.withStore { $0.changeCounter }, pulls: report.current.pulls)
     }
 
     private func collisions(below folder: InodeNumber) throws(StoreError) -> CollisionSearch {
@@ -35,12 +39,15 @@ extension Engine: SyncStateReporting {
 
     private static let collisionLimit = 50_000
 
-    /// `state`, `cached` and `pending`, the latter two in bytes and of files only.
+    /// `state`, `pinned`, `cached` and `pending`, the latter two in bytes and of files only.
     package func syncAttribute(_ name: [UInt8], of number: InodeNumber) throws(Errno) -> [UInt8]? {
         do throws(StoreError) {
             switch String(decoding: name, as: UTF8.self) {
             case "state": return try state(of: number).map { Array($0.rawValue.utf8) }
             case "cached": return try places(of: number).map { Array(String($0.cachedBytes + $0.stagingBytes).utf8) }
+            case "pinned":
+                let isPinned = try parts.shared.withStore { store throws(StoreError) in try store.isPinned(number) }
+                return Array((isPinned ? "yes" : "no").utf8)
             case "pending": return try places(of: number).map { Array(String($0.stagingBytes).utf8) }
             default: return nil
             }
@@ -124,6 +131,7 @@ extension Engine: SyncStateReporting {
             let places = try store.places(of: node.number)
             var status = PathStatus(path: path, kind: node.kind, state: try situation.state(of: node, in: store))
             status.isIgnored = node.isLocalOnly
+            status.isPinned = try store.isPinned(node.number)
             status.size = node.size
             status.cachedBytes = places.cachedBytes + places.stagingBytes
             status.pendingBytes = places.stagingBytes

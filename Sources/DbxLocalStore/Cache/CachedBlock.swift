@@ -10,39 +10,3 @@ package struct CachedBlock: Hashable, Sendable {
 
     package static let frameBytes = 64 << 10
 }
-
-/// Second-chance eviction: a block read since the hand last passed gets another round.
-struct EvictionClock {
-    private var ring: [BlockNumber] = []
-    private var recent: Set<BlockNumber> = []
-    private var hand = 0
-
-    mutating func add(_ block: BlockNumber) { ring.append(block) }
-    mutating func touch(_ block: BlockNumber) { recent.insert(block) }
-
-    mutating func remove(_ block: BlockNumber) {
-        recent.remove(block)
-        if let index = ring.firstIndex(of: block) { removeAt(index) }
-    }
-
-    /// Takes the next block to evict off the ring; nil when there is none.
-    mutating func next() -> BlockNumber? {
-        var steps = 0
-        while !ring.isEmpty, steps <= 2 * ring.count {
-            if hand >= ring.count { hand = 0 }
-            let block = ring[hand]
-            if recent.remove(block) == nil {
-                removeAt(hand)
-                return block
-            }
-            hand += 1
-            steps += 1
-        }
-        return nil
-    }
-
-    private mutating func removeAt(_ index: Int) {
-        ring.swapAt(index, ring.count - 1)
-        ring.removeLast()
-    }
-}

@@ -100,7 +100,7 @@ extension LocalStore {
     /// Where a block lies in the cache; nil when it has to be fetched. Counts as a use.
     package func cached(_ block: BlockNumber) -> CachedBlock? {
         guard let cached = cachedBlocks[block] else { return nil }
-        evictionClock.touch(block)
+        evictionClock.touch(block, bytes: cached.length)
         return cached
     }
 
@@ -145,10 +145,7 @@ extension LocalStore {
     package func markVerified(_ block: BlockNumber) { cachedBlocks[block]?.isVerified = true }
 
     /// Forgets a cached block, because it was found damaged.
-    package func dropCache(_ block: BlockNumber) throws(StoreError) {
-        evictionClock.remove(block)
-        try forget(block)
-    }
+    package func dropCache(_ block: BlockNumber) throws(StoreError) { try forget(block) }
 
     /// Makes cached blocks give up `bytes` in all, as far as there are any.
     func evict(_ bytes: Int64) throws(StoreError) {
@@ -157,16 +154,21 @@ extension LocalStore {
     }
 
     private func evictOne() throws(StoreError) -> Bool {
-        guard let block = evictionClock.next() else { return false }
-        statistics.evictedBlocks += 1
-        try forget(block)
-        return true
+        while let block = evictionClock.next() {
+            // A pinned block comes back into the queue when it is pinned no more.
+            guard cachedBlocks[block] != nil, !pinnedBlocks.contains(block) else { continue }
+            statistics.evictedBlocks += 1
+            try forget(block)
+            return true
+        }
+        return false
     }
 
     private func forget(_ block: BlockNumber) throws(StoreError) {
         guard let cached = cachedBlocks[block] else { return }
         try transaction { try execute("DELETE FROM cache WHERE block = ?", [block.rawValue.sqlValue]) }
         cachedBlocks[block] = nil
+        evictionClock.forget(block)
         cachedBytes -= cached.length
         space.release(cached.location, cached.length)
     }

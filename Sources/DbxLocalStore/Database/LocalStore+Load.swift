@@ -15,6 +15,7 @@ extension LocalStore {
             change = try maximum("SELECT max(change) FROM nodes", "SELECT max(change) FROM entries")
             nextCookie = try maximum("SELECT max(cookie) FROM entries") + 1
             try loadSpace()
+            try loadPins()
             hasRules = try queryOne("SELECT 1 FROM ignore_files LIMIT 1") { _ in true } ?? false
             if database.isAheadOfDisk { distrustDisk() }
             try removeLeftovers()

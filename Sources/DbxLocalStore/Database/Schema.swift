@@ -9,6 +9,7 @@ enum Schema {
         migrator.registerMigration("3") { db in try db.execute(sql: version3) }
         migrator.registerMigration("4") { db in try db.execute(sql: version4) }
         migrator.registerMigration("5") { db in try db.execute(sql: version5) }
+        migrator.registerMigration("pins") { db in try db.execute(sql: pins) }
         return migrator
     }()
 
@@ -99,5 +100,11 @@ enum Schema {
         CREATE INDEX nodes_dirty ON nodes (change) WHERE flags & 3 != 0 AND flags & 32 = 0;
         CREATE INDEX nodes_local_only ON nodes (allocated) WHERE flags & 32 != 0;
         CREATE INDEX entries_local_only ON entries (change) WHERE dirty = 2;
+        """
+
+    /// What is always here: nodes by their ids, and the blocks of what lies below them, which are not evicted.
+    private static let pins = """
+        CREATE TABLE pins (node BLOB PRIMARY KEY, path BLOB NOT NULL, since INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE pinned_blocks (block INTEGER PRIMARY KEY);
         """
 }

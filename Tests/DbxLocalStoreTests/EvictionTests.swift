@@ -1,0 +1,76 @@
+import DbxModel
+import DbxSystem
+import Foundation
+import Testing
+
+@testable import DbxLocalStore
+
+@Suite struct EvictionTests {
+    @Test func `What was not read since the hand passed goes first, and small blocks outlive large ones`() {
+        var clock = EvictionClock()
+        let blocks = (0..<5).map { BlockNumber(rawValue: $0) }
+        for block in blocks { clock.add(block) }
+        clock.touch(blocks[0], bytes: 4_096)
+        clock.touch(blocks[1], bytes: 4 << 20)
+        clock.touch(blocks[3], bytes: 4_096)
+        clock.forget(blocks[3])
+        var order: [BlockNumber] = []
+        while let block = clock.next() { order.append(block) }
+        #expect(order == [2, 3, 4, 1, 0].map { blocks[$0] })
+    }
+
+    @Test func `What was just fetched ahead is not the next to go`() {
+        var clock = EvictionClock()
+        for index in 0..<5_000 {
+            clock.add(BlockNumber(rawValue: Int64(index)))
+            if index >= 100 { #expect(clock.next() == BlockNumber(rawValue: Int64(index - 100))) }
+        }
+    }
+
+    @Test func `Pinned blocks are never evicted, over a restart too, and can be again when they are pinned no more`()
+        throws
+    {
+        let directory = NSTemporaryDirectory() + "/dbxfs-evict-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let configuration = StoreConfiguration(
+            directory: directory, cacheLimitBytes: 100 * 4_096, freeSpaceFloorBytes: 0)
+        let pinned = try { () throws -> [BlockNumber] in
+            let store = try LocalStore(configuration)
+            try store.makeRoot(NodeID(high: 1, low: 1), now: SystemTime().now())
+            let blocks = try (0..<60).map { try Self.cache($0, in: store) }
+            try store.setPinnedBlocks(adding: Array(blocks[10..<50]), removing: [])
+            let ticket = try store.beginEpoch()
+            try ticket.sync(store.segments)
+            store.finishEpoch(ticket)
+            return Array(blocks[10..<50])
+        }()
+        let store = try LocalStore(configuration)
+        for index in 100..<300 { _ = try? Self.cache(index, in: store) }
+        #expect(pinned.allSatisfy { store.isCached($0) })
+        #expect(store.cachedBytes <= configuration.cacheLimitBytes && store.statistics.evictedBlocks > 50)
+        #expect(try store.evict(pinned[0]) == 0)
+
+        try store.setPinnedBlocks(adding: [], removing: pinned)
+        for index in 300..<600 { _ = try? Self.cache(index, in: store) }
+        #expect(!pinned.contains { store.isCached($0) })
+    }
+
+    /// A block of one page in the cache.
+    private static func cache(_ index: Int, in store: LocalStore) throws -> BlockNumber {
+        let id = BlockID(bytes: Array(repeating: 0, count: 24) + UInt64(index).bigEndianBytes)!
+        try store.putBlocks([
+            AgreedBlock(id: id, wrap: [1], key: KeyID(high: 1, low: 1), plainBytes: 4_096, storedBytes: 4_200)
+        ])
+        let number = try #require(try store.blockNumber(id))
+        var location = try? store.reserveCache(bytes: 4_096)
+        if location == nil {
+            // What was evicted comes back with an epoch.
+            let ticket = try store.beginEpoch()
+            try ticket.sync(store.segments)
+            store.finishEpoch(ticket)
+            location = try store.reserveCache(bytes: 4_096)
+        }
+        try store.commitCache(number, at: try #require(location), bytes: 4_096, checksums: [0])
+        return number
+    }
+}
