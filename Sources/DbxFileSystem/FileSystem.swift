@@ -50,7 +50,7 @@ package final class FileSystem: Sendable {
             throw Errno(error)
         }
         inputThreads = try ThreadPool(name: "dbxfs-read", threads: limits.inputThreads)
-        keeper = try EpochKeeper(shared: shared, nodes: nodes, interval: limits.epochInterval)
+        keeper = try EpochKeeper(shared: shared, nodes: nodes, limits: limits)
         deadlines = try ReadDeadlines(time: time)
         room = RoomQueue(limits: limits, time: time)
         try room.start(
@@ -116,6 +116,8 @@ package struct FileSystemLimits: Hashable, Sendable {
     package var inputThreads = 8
     /// At least this often what has been written becomes durable.
     package var epochInterval: Duration = .seconds(5)
+    /// SQLite's log goes into the database file when it is larger.
+    package var largestLogBytes: Int64 = 64 << 20
     /// A write that finds staging full waits as long as uploads make progress, at most so long without.
     package var roomPatience: Duration = .seconds(30)
     /// And no longer than this in all.

@@ -165,6 +165,9 @@ package final class LocalStore {
 
     var lastRowID: Int64 { database.lastRowID }
 
+    /// How many instructions SQLite has executed: tests hold by it what is done under the lock in one go.
+    package var databaseInstructions: Int64 { database.instructions }
+
     /// The next value of the store's change counter.
     func nextChange() -> Int64 {
         change += 1
@@ -202,9 +205,16 @@ package final class LocalStore {
         }
     }
 
-    /// After `checkpoint`: lets the log begin anew although operations go on. Takes as long as those since the last epoch
-    /// took: only for a log that has grown large.
-    package func restartLog() { database.restartLog() }
+    /// After `checkpoint`: lets the log begin anew although operations go on. Those since the last epoch are run again;
+    /// false, without having done anything, where they are more than `most` bytes of `state.log`.
+    package func restartLog(rerunning most: Int64) -> Bool {
+        guard database.restartLog(rerunning: most) else { return false }
+        statistics.logRestarts += 1
+        return true
+    }
+
+    /// How many bytes SQLite's log holds; its file stays as long as it ever was.
+    package var logBytes: Int64 { database.committedLogBytes }
 }
 
 /// Numbers for status and tests.
@@ -212,6 +222,8 @@ package struct StoreStatistics: Sendable, Hashable {
     package var transactions: Int64 = 0
     package var evictedBlocks: Int64 = 0
     package var epochs: Int64 = 0
+    /// How often SQLite's log began anew while operations went on.
+    package var logRestarts: Int64 = 0
 }
 
 struct NameKey: Hashable {

@@ -11,7 +11,7 @@ struct MassChangeDecisionTests {
     private func verdict(
         _ judge: inout MassChangeGuard, pending: Int, of nodes: Int = 4_000, at seconds: Int64 = 0
     ) -> MassChangeGuard.Verdict {
-        judge.judge(pending: pending, now: .seconds(seconds), wall: wall) { nodes }
+        judge.judge(pending: pending, now: .seconds(seconds), wall: wall) { min(nodes, $0) }
     }
 
     private func isOpen(_ verdict: MassChangeGuard.Verdict) -> Bool { verdict == .open }
@@ -108,8 +108,10 @@ struct MassChangeGuardTests {
                 let rule = judge.rule(wall: wall)
                 let store = device.store
                 let pending = try store.endangered(bornBefore: rule.bornBefore, afterChange: rule.confirmedChange)
-                let nodes = try store.agreedNodeCount()
-                switch judge.judge(pending: pending, now: time.monotonic(), wall: wall, nodes: { nodes }) {
+                let verdict = try judge.judge(pending: pending, now: time.monotonic(), wall: wall) { limit in
+                    try store.agreedNodeCount(upTo: limit)
+                }
+                switch verdict {
                 case .open: device.rule = nil
                 case .hold(let held, let until):
                     if let until {

@@ -42,6 +42,10 @@ final class TestDevice {
     /// What the mass-change guard holds.
     var rule: HoldRule?
     var policy = ConflictPolicy.keepBoth
+    /// Commits are as large, and settled in as large steps, as the daemon's; otherwise both are drawn at random.
+    var isLikeDaemon = false
+    /// What each step of settling a commit cost, in SQLite's instructions.
+    private(set) var settlingCosts: [Int64] = []
     private(set) var conflicts: [ConflictNotice] = []
     /// What the server refused, for the message of a test that fails.
     private(set) var trace: [String] = []
@@ -105,7 +109,7 @@ final class TestDevice {
     ) throws -> Bool {
         var context = PushContext(
             openForWriting: { self.busy.contains($0) }, rule: rule, urgent: true,
-            rowLimit: 1 + entropy.number(below: 40))
+            rowLimit: isLikeDaemon ? 1_000 : 1 + entropy.number(below: 40))
         let first = try PushPlanner.plan(store: store, context: context, now: time.now(), commitID: freshID())
         // Some files are still on their way when the commit is made.
         for number in first.uploads where !entropy.chance(leaving) {
@@ -121,9 +125,7 @@ final class TestDevice {
         do {
             if losingAnswer { _ = try server.commit(submitted) }
             let result = try server.commit(submitted)
-            try meanwhile()
-            try CommitOutcome.accept(commit.covered, request: commit.request, seq: result.seq, store: store)
-            try store.removeCommit(commit.request.id)
+            repeat { try meanwhile() } while try settleSome(of: commit, seq: result.seq)
             try store.dropDeadNodes(isOpen: { self.busy.contains($0) })
         } catch let problem as Problem {
             trace.append("\(commit.request) -> \(problem.detail)")
@@ -132,6 +134,17 @@ final class TestDevice {
             try pull()
         }
         return true
+    }
+
+    /// A step at a time, from where it was: as when the process has ended in between.
+    private func settleSome(of commit: PlannedCommit, seq: Seq) throws -> Bool {
+        let outcome =
+            isLikeDaemon
+            ? CommitOutcome(of: commit.request, commit.covered, seq: seq)
+            : CommitOutcome(of: commit.request, commit.covered, seq: seq, rowsAtOnce: 1 + entropy.number(below: 20))
+        let before = store.databaseInstructions
+        defer { settlingCosts.append(store.databaseInstructions - before) }
+        return try outcome.step(store)
     }
 
     private func freshID() -> CommitID { CommitID(high: entropy.next(), low: entropy.next()) }

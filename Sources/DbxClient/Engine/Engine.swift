@@ -172,8 +172,16 @@ package final class Engine: Sendable, FileSystemEvents {
     // MARK: Questions
 
     package func pending() -> PendingStatus {
-        let summary = try? parts.shared.withStore { store throws(StoreError) in try store.pendingSummary() }
-        return PendingStatus(files: summary?.files ?? 0, bytes: summary?.bytes ?? 0, oldest: summary?.oldest)
+        var count = PendingCount()
+        do throws(StoreError) {
+            while true {
+                let summary = try parts.shared.withStore { store throws(StoreError) in try count.step(store) }
+                guard let summary else { continue }
+                return PendingStatus(files: summary.files, bytes: summary.bytes, oldest: summary.oldest)
+            }
+        } catch {
+            return PendingStatus(files: 0, bytes: 0, oldest: nil)
+        }
     }
 
     package func localOnly() -> LocalOnlyStatus {
@@ -208,8 +216,10 @@ package final class Engine: Sendable, FileSystemEvents {
 
     private func isPending(_ moment: Timestamp, _ change: Int64) throws(ClientFailure) -> Bool {
         do throws(StoreError) {
-            return try parts.shared.withStore { store throws(StoreError) in
-                try store.hasPending(changedBefore: moment, change: change)
+            var search = PendingSearch(changedBefore: moment, change: change)
+            while true {
+                let answer = try parts.shared.withStore { store throws(StoreError) in try search.step(store) }
+                if let answer { return answer }
             }
         } catch {
             throw ClientFailure(.failed, "Cannot tell what is pending: \(error)", remedy: "See the daemon's log.")

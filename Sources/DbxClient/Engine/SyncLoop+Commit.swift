@@ -32,7 +32,7 @@ extension SyncLoop {
     ) throws {
         do throws(APIError) {
             let result = try parts.api.commit(in: parts.namespace, body: commit.body, cancel: cancel)
-            try accepted(commit.id, request, covered, result)
+            try accepted(request, covered, result)
         } catch {
             guard error.meaning == .refused, let problem = error.problem else { throw error }
             try store { store throws(StoreError) in try store.removeCommit(commit.id) }
@@ -41,20 +41,16 @@ extension SyncLoop {
     }
 
     private func accepted(
-        _ id: CommitID, _ request: CommitRequest, _ covered: CoveredRows, _ result: CommitResult
+        _ request: CommitRequest, _ covered: CoveredRows, _ result: CommitResult
     ) throws(APIError) {
         do {
-            let sent = try parts.shared.withStore { store in
-                let sent = try TreeActivity.sent(request, store: store)
-                let rule = massChanges.rule(wall: parts.time.now())
-                massChanges.sent(try rule.lost(in: request, store: store), now: now)
-                try store.transaction {
-                    try CommitOutcome.accept(covered, request: request, seq: result.seq, store: store)
-                    try store.removeCommit(id)
-                }
-                try store.dropDeadNodes(isOpen: { [tree] in tree.isOpen($0) })
-                return sent
-            }
+            let sent = try parts.shared.withStore { store in try TreeActivity.sent(request, store: store) }
+            let rule = massChanges.rule(wall: parts.time.now())
+            let lost = try parts.shared.withStore { store in try rule.lost(in: request, store: store) }
+            massChanges.sent(lost, now: now)
+            let outcome = CommitOutcome(of: request, covered, seq: result.seq)
+            while try parts.shared.withStore({ store in try outcome.step(store) }) {}
+            try parts.shared.withStore { store in try store.dropDeadNodes(isOpen: { [tree] in tree.isOpen($0) }) }
             parts.journal.add(.sent, sent)
         } catch {
             throw APIError(.garbage("the server's answer cannot be applied here: \(error)"))

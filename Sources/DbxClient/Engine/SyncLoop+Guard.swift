@@ -16,8 +16,8 @@ extension SyncLoop {
         let before = massChanges.record
         let rule = massChanges.rule(wall: wall)
         let pending = try store.endangered(bornBefore: rule.bornBefore, afterChange: rule.confirmedChange)
-        let verdict = try massChanges.judge(pending: pending, now: now, wall: wall) { () throws(StoreError) in
-            try store.agreedNodeCount()
+        let verdict = try massChanges.judge(pending: pending, now: now, wall: wall) { limit throws(StoreError) in
+            try store.agreedNodeCount(upTo: limit)
         }
         try keepGuard(in: store, before)
         guard case .hold(let held, let until) = verdict else { return nil }

@@ -24,21 +24,29 @@ final class EpochKeeper: Sendable {
         var thread: WorkerThread?
     }
 
+    /// So much of `state.log` may be run again under the store's lock: some thousand statements.
+    private static let rerunBytes: Int64 = 512 << 10
+    /// How many epochs may follow each other to come down to that.
+    private static let mostChases = 4
     /// Above this the log is folded back even while somebody waits.
-    private static let largestLogBytes: Int64 = 64 << 20
+    private let largestLogBytes: Int64
     /// What is to be done before an epoch begins, on this object's thread.
     let beforeEpoch = Mutex<(@Sendable () -> Void)?>(nil)
     private let state = Monitor(State())
     private let shared: SharedStore
     private let nodes: NodeTable
     private let directory: String
+    /// For all but one of an epoch's files.
+    private let disk: ThreadPool
 
-    init(shared: SharedStore, nodes: NodeTable, interval: Duration) throws(Errno) {
+    init(shared: SharedStore, nodes: NodeTable, limits: FileSystemLimits) throws(Errno) {
         self.shared = shared
         self.nodes = nodes
         directory = shared.withStore { $0.configuration.directory }
+        largestLogBytes = limits.largestLogBytes
+        disk = try ThreadPool(name: "dbxfs-disk", threads: 2)
         let thread = try WorkerThread(name: "dbxfs-epochs") { [self] in
-            while waitForWork(interval) { runIfNeeded() }
+            while waitForWork(limits.epochInterval) { runIfNeeded() }
         }
         state.withLock { $0.thread = thread }
     }
@@ -79,6 +87,7 @@ final class EpochKeeper: Sendable {
             return state.thread.take()
         }
         thread?.join()
+        disk.shutdown()
         if isSynchronized { try? LocalStore.checkpoint(directory: directory) }
     }
 
@@ -97,6 +106,12 @@ final class EpochKeeper: Sendable {
         storeAccessTimes()
         let isRequested = state.withLock { $0.isRequested }
         guard isRequested || shared.withStore({ $0.hasUnsyncedChanges }) else { return }
+        // What no epoch covers must not come into the database file: it could not be taken back.
+        if run() { foldLog(isIdle: !isRequested) }
+    }
+
+    /// One epoch for all who wait for one. Whether it is on the disk.
+    private func run() -> Bool {
         state.withLock { state in
             state.joined = state.waiting
             state.waiting = []
@@ -115,8 +130,8 @@ final class EpochKeeper: Sendable {
             return state.joined
         }
         for completion in told { completion(result) }
-        // What no epoch covers must not come into the database file: it could not be taken back.
-        if case .success = result { foldLog(isIdle: !isRequested) }
+        if case .failure = result { return false }
+        return true
     }
 
     private func runEpoch() throws(Errno) {
@@ -124,7 +139,7 @@ final class EpochKeeper: Sendable {
         do {
             let ticket = try shared.withStore { store throws(StoreError) in try store.beginEpoch() }
             do {
-                try ticket.sync(shared.segments)
+                try sync(ticket)
             } catch {
                 shared.withStore { $0.failEpoch(ticket) }
                 throw error
@@ -133,6 +148,34 @@ final class EpochKeeper: Sendable {
         } catch {
             nodes.giveBackUnsynced(unsynced)
             throw Errno(error)
+        }
+    }
+
+    /// All files of the epoch at once: a disk takes one flush for all of them where it would take one for each.
+    private func sync(_ ticket: EpochTicket) throws(Errno) {
+        let parts = try ticket.parts(shared.segments)
+        let ended = Monitor<[Errno?]>([])
+        for part in parts.dropFirst() {
+            let job = { @Sendable in
+                let failure = Self.failure(of: part)
+                ended.update { $0.append(failure) }
+            }
+            if !disk.submit(.urgent, job) { job() }
+        }
+        let first = parts.first.flatMap { Self.failure(of: $0) }
+        let others = ended.wait { $0.count == parts.count - 1 ? $0 : nil } ?? []
+        let failures = ([first] + others).compactMap(\.self)
+        // What the disk failed to keep counts more than that it is full.
+        if let failure = failures.first(where: { $0 == .ioError }) ?? failures.first { throw failure }
+        try ticket.complete()
+    }
+
+    private static func failure(of part: EpochPart) -> Errno? {
+        do throws(Errno) {
+            try part.sync()
+            return nil
+        } catch {
+            return error
         }
     }
 
@@ -154,10 +197,22 @@ final class EpochKeeper: Sendable {
 
     /// Moves the log into the database file when nobody waits, or when it has grown large.
     private func foldLog(isIdle: Bool) {
-        let bytes = (try? OpenFile(path: directory + "/state.db-wal", .readOnly).size()) ?? 0
-        guard bytes > Self.largestLogBytes || isIdle && bytes > 0 else { return }
+        let bytes = shared.withStore { $0.logBytes }
+        guard bytes > largestLogBytes || isIdle && bytes > 0 else { return }
         try? LocalStore.checkpoint(directory: directory)
-        if bytes > Self.largestLogBytes { shared.withStore { $0.restartLog() } }
+        if bytes > largestLogBytes { restartLog(of: bytes) }
+    }
+
+    /// Lets a large log begin anew while programs work. What they did since the last epoch is run again meanwhile, with
+    /// everybody waiting: where that is too much, further epochs and checkpoints, which have less and less to do, make it
+    /// less. The larger the log has become all the same, the more is run again.
+    private func restartLog(of bytes: Int64) {
+        let most = Self.rerunBytes * max(1, bytes / largestLogBytes)
+        for chase in 0...Self.mostChases {
+            if shared.withStore({ $0.restartLog(rerunning: most) }) { return }
+            guard chase < Self.mostChases, run() else { return }
+            try? LocalStore.checkpoint(directory: directory)
+        }
     }
 }
 

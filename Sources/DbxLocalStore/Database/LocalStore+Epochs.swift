@@ -12,18 +12,49 @@ package struct EpochTicket: Sendable {
     let record: EpochRecord
     let directory: String
 
-    /// Waits until everything of the epoch is on the disk: the bytes, the rows that name them, and last the record that
-    /// says so. Until then a power cut takes the store back to the epoch before.
+    /// Waits until everything of the epoch is on the disk.
     package func sync(_ files: SegmentFiles) throws(Errno) {
+        for part in try parts(files) { try part.sync() }
+        try complete()
+    }
+
+    /// The bytes, the rows that name them, and what the staging log tells: in any order, or all at once, for nothing of
+    /// them counts before `complete`. They are on their way when this returns.
+    package func parts(_ files: SegmentFiles) throws(Errno) -> [EpochPart] {
         let log = try WriteAheadLog.open(in: directory)
         log.startWriting()
+        var parts = [EpochPart(content: .rows(log), files: files)]
         for segment in segments { try files.startWriting(segment) }
-        try staging?.writeSums(of: files)
-        for segment in segments { try files.syncData(segment) }
-        try files.syncNames()
-        try staging?.sync()
-        try log.syncData()
-        try record.write(in: directory)
+        if !segments.isEmpty { parts.append(EpochPart(content: .bytes(segments), files: files)) }
+        if let staging { parts.append(EpochPart(content: .staging(staging), files: files)) }
+        return parts
+    }
+
+    /// After all parts: the record that says so. Until then a power cut takes the store back to the epoch before.
+    package func complete() throws(Errno) { try record.write(in: directory) }
+}
+
+/// One of the things that an epoch brings to the disk.
+package struct EpochPart: Sendable {
+    fileprivate enum Content: Sendable {
+        case rows(OpenFile)
+        case bytes([Int32])
+        case staging(StagingLog.Step)
+    }
+
+    fileprivate let content: Content
+    fileprivate let files: SegmentFiles
+
+    package func sync() throws(Errno) {
+        switch content {
+        case .rows(let log): try log.syncData()
+        case .bytes(let segments):
+            for segment in segments { try files.syncData(segment) }
+            try files.syncNames()
+        case .staging(let step):
+            try step.writeSums(of: files)
+            try step.sync()
+        }
     }
 }
 

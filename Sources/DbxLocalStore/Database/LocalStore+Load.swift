@@ -93,7 +93,9 @@ extension LocalStore {
 
     /// Orphans that a crash left behind: no program can have them open any more.
     private func removeLeftovers() throws {
-        for node in try nodes(where: "flags & 16 != 0", []) { try removeOrphan(node.number) }
+        for condition in ["flags & 16 != 0 AND seq = 0", "flags & 16 != 0 AND seq != 0"] {
+            for node in try nodes(where: condition, []) { try removeOrphan(node.number) }
+        }
         try sweepLocalAttributes()
     }
 

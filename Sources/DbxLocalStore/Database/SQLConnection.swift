@@ -23,6 +23,8 @@ import GRDBSQLite
     /// Written by SQLite at each commit: how many frames its log has.
     private let frames: UnsafeMutablePointer<Int32>
     private var statements: [String: Statement] = [:]
+    /// How many instructions SQLite has executed for our statements: what they cost, told by counting.
+    private(set) var instructions: Int64 = 0
     /// Called whenever SQLite says that its file is damaged.
     var whenDamaged: (() -> Void)?
 
@@ -110,7 +112,7 @@ import GRDBSQLite
     }
 
     func run(_ statement: Statement, _ values: [SQLValue]) throws(StoreError) {
-        defer { unsafe sqlite3_reset(statement.handle) }
+        defer { end(statement) }
         try bind(values, to: statement)
         while try step(statement) {}
     }
@@ -120,7 +122,7 @@ import GRDBSQLite
         _ text: String, _ values: [SQLValue], _ row: (SQLRow) throws -> Bool
     ) throws {
         let statement = try statement(text)
-        defer { unsafe sqlite3_reset(statement.handle) }
+        defer { end(statement) }
         try bind(values, to: statement)
         while try step(statement) {
             guard try row(unsafe SQLRow(handle: statement.handle)) else { return }
@@ -140,6 +142,11 @@ import GRDBSQLite
         case SQLITE_DONE: return false
         default: throw failure()
         }
+    }
+
+    private func end(_ statement: Statement) {
+        unsafe sqlite3_reset(statement.handle)
+        instructions += Int64(unsafe sqlite3_stmt_status(statement.handle, SQLITE_STMTSTATUS_VM_STEP, 1))
     }
 
     // Safe: SQLite copies what is bound (SQLITE_TRANSIENT); every parameter is bound anew each time.

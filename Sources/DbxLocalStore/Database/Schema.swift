@@ -10,6 +10,7 @@ enum Schema {
         migrator.registerMigration("4") { db in try db.execute(sql: version4) }
         migrator.registerMigration("5") { db in try db.execute(sql: version5) }
         migrator.registerMigration("pins") { db in try db.execute(sql: pins) }
+        migrator.registerMigration("nameless") { db in try db.execute(sql: nameless) }
         return migrator
     }()
 
@@ -106,5 +107,15 @@ enum Schema {
     private static let pins = """
         CREATE TABLE pins (node BLOB PRIMARY KEY, path BLOB NOT NULL, since INTEGER NOT NULL) WITHOUT ROWID;
         CREATE TABLE pinned_blocks (block INTEGER PRIMARY KEY);
+        """
+
+    /// Nodes without a name, those of the server's by their birth; and what else the mass-change guard counts: files of
+    /// the server's with dirty content. Kinds are stored by number; 0 is a file.
+    private static let nameless = """
+        DROP INDEX nodes_orphan;
+        CREATE INDEX nodes_dead ON nodes (number) WHERE flags & 16 != 0 AND seq = 0;
+        CREATE INDEX nodes_nameless ON nodes (birth) WHERE flags & 16 != 0 AND seq != 0;
+        CREATE INDEX nodes_rewritten ON nodes (birth)
+            WHERE flags & 2 != 0 AND flags & 48 = 0 AND seq != 0 AND kind = 0;
         """
 }

@@ -69,6 +69,7 @@ final class StoreDatabase {
     /// Whether a commit would bring anything into SQLite.
     var hasUncommitted: Bool { operation != committed }
     var lastRowID: Int64 { connection.lastRowID }
+    var instructions: Int64 { connection.instructions }
     /// How many rows the last statement that changes something has changed.
     var changedRows: Int { connection.changedRows }
 
@@ -145,11 +146,17 @@ final class StoreDatabase {
     }
 
     /// Lets SQLite's log begin anew, once the database file has all of it: it does so for a transaction that begins
-    /// then. What has been finished since the last commit is run again.
-    func restartLog() {
-        guard connection.isInTransaction, !log.isStarted else { return }
+    /// then. What has been finished since the last commit is run again. False where that is more than `most` bytes of our
+    /// log: then nothing is done.
+    func restartLog(rerunning most: Int64) -> Bool {
+        guard connection.isInTransaction, !log.isStarted else { return true }
+        guard log.position <= most else { return false }
         rebuild()
+        return true
     }
+
+    /// How many bytes SQLite's log held after the last commit.
+    var committedLogBytes: Int64 { WriteAheadLog.bytes(frames: connection.framesInLog) }
 
     // MARK: After a failure
 

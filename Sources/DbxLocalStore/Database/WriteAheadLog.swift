@@ -12,8 +12,12 @@ enum WriteAheadLog {
 
     private static let headerBytes = 32
     private static let frameHeaderBytes: Int64 = 24
+    /// SQLite's default, which nothing here changes.
+    private static let pageBytes: Int64 = 4_096
 
     static func path(_ directory: String) -> String { directory + "/state.db-wal" }
+
+    static func bytes(frames: Int64) -> Int64 { frames * (frameHeaderBytes + pageBytes) }
 
     /// The salt of the log as it is now; nil where there is none.
     static func salt(in directory: String) throws(Errno) -> UInt64? { try header(in: directory)?.salt }

@@ -1,13 +1,5 @@
 package import DbxModel
 
-/// What waits here for the server.
-package struct PendingSummary: Hashable, Sendable {
-    /// Nodes and names whose changes the server does not have.
-    package var files: Int64
-    package var bytes: Int64
-    package var oldest: Timestamp?
-}
-
 /// Reading the rows that sync works on.
 extension LocalStore {
     private static let entryColumns = """
@@ -75,20 +67,6 @@ extension LocalStore {
             return try nodes(
                 where: "flags & 3 != 0 AND flags & 32 = 0 AND change > ? ORDER BY change LIMIT ?",
                 [change.sqlValue, Int64(clamping: limit).sqlValue])
-        } catch {
-            throw Self.storeError(error)
-        }
-    }
-
-    package func pendingSummary() throws(StoreError) -> PendingSummary {
-        do {
-            let nodes = try queryOne(
-                "SELECT count(*), min(dirty_since) FROM nodes WHERE flags & 3 != 0 AND flags & 32 = 0 AND flags & 16 = 0"
-            ) { row -> (Int64, Int64?) in (row[0], row[1]) }
-            let names = try queryOne("SELECT count(*) FROM entries WHERE dirty = 1") { $0[0] as Int64 }
-            return PendingSummary(
-                files: (nodes?.0 ?? 0) + (names ?? 0), bytes: max(0, stagingBytes - (try localOnlySummary().bytes)),
-                oldest: (nodes?.1).map(Timestamp.init(nanoseconds:)))
         } catch {
             throw Self.storeError(error)
         }

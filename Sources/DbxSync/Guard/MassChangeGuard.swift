@@ -62,9 +62,9 @@ package struct MassChangeGuard: Sendable {
     }
 
     /// - Parameter pending: how many nodes the rule of this moment finds endangered.
-    /// - Parameter nodes: how many there are at all; asked only when it matters.
+    /// - Parameter nodes: how many there are at all, counted up to a number; asked only when it matters.
     package mutating func judge<Failure: Error>(
-        pending: Int, now: Duration, wall: Timestamp, nodes: () throws(Failure) -> Int
+        pending: Int, now: Duration, wall: Timestamp, nodes: (Int) throws(Failure) -> Int
     ) throws(Failure) -> Verdict {
         let rule = rule(wall: wall)
         if record.trip != nil {
@@ -83,11 +83,20 @@ package struct MassChangeGuard: Sendable {
         }
         sent.removeAll { now - $0.at > settings.window }
         let all = pending + sent.reduce(0) { $0 + $1.count }
-        if all >= settings.minimum, try all >= Int(Double(nodes()) * settings.share) {
+        if all >= settings.minimum, try isLargeShare(all, nodes) {
             record.trip = Trip(at: wall, rule: rule, changes: pending)
             return .hold(rule, until: nil)
         }
         return gather(pending, now: now).map { .hold(rule, until: $0) } ?? .open
+    }
+
+    private func isLargeShare<Failure: Error>(
+        _ count: Int, _ nodes: (Int) throws(Failure) -> Int
+    ) throws(Failure) -> Bool {
+        guard settings.share > 0 else { return true }
+        // Of so many nodes and more it would be a small one.
+        let limit = Double(count + 1) / settings.share + 1
+        return try count >= Int(Double(nodes(Int(min(limit, 1e12)))) * settings.share)
     }
 
     /// Until when to wait for more; nil when it has been quiet, or has gone on for long enough.

@@ -3,19 +3,64 @@ package import DbxLocalStore
 package import DbxModel
 package import DbxWire
 
-/// What an answered commit means for the local rows. Runs in one transaction of the store, with its lock held.
-package enum CommitOutcome {
-    /// The server took the commit: its rows now stand at `seq`. What changed here meanwhile stays dirty on that base.
-    package static func accept(_ covered: CoveredRows, request: CommitRequest, seq: Seq, store: LocalStore) throws {
+/// What an answered commit means for the local rows: they now stand at `seq`, and what changed here meanwhile stays dirty on
+/// that base. With the store's lock held.
+///
+/// Rows are settled a few at a time, so that nobody waits for all of them; how many are is kept with each step, so that
+/// none is settled twice when the process ends in between and the answer comes once more. Nothing else of sync runs before
+/// the last step, which forgets the commit.
+package struct CommitOutcome {
+    private static let meta = "accepted"
+
+    private let id: CommitID
+    private let covered: CoveredRows
+    private let blocks: [AgreedBlock]
+    private let changes: [NodeID: NodeChange]
+    private let seq: Seq
+    private let rowsAtOnce: Int
+
+    package init(of request: CommitRequest, _ covered: CoveredRows, seq: Seq, rowsAtOnce: Int = 64) {
+        id = request.id
+        self.covered = covered
+        self.seq = seq
+        self.rowsAtOnce = rowsAtOnce
+        blocks = request.blocks.map { AgreedBlock(id: $0.id, wrap: $0.wrap) }
+        changes = Dictionary(request.nodes.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// Settles some rows, in one operation of the store. Whether any are left; with the last of them the commit is gone.
+    package func step(_ store: LocalStore) throws -> Bool {
         try store.transaction {
-            try store.putBlocks(request.blocks.map { AgreedBlock(id: $0.id, wrap: $0.wrap) })
-            let changes = Dictionary(request.nodes.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
-            for node in covered.nodes {
-                guard let change = changes[node.id] else { continue }
-                try accept(node, change: change, seq: seq, store: store)
+            let first = try done(store)
+            let end = min(first + rowsAtOnce, count)
+            for row in first..<end { try accept(row, store) }
+            if end < count {
+                try store.setMeta(Self.meta, id.bytes + Int64(end).bigEndianBytes)
+                return true
             }
-            for entry in covered.entries { try accept(entry, seq: seq, store: store) }
+            try store.setMeta(Self.meta, nil)
+            try store.removeCommit(id)
+            return false
         }
+    }
+
+    /// How many rows of this commit are settled.
+    private func done(_ store: LocalStore) throws -> Int {
+        guard let kept = try store.meta(Self.meta), kept.starts(with: id.bytes) else { return 0 }
+        return min(Int(clamping: kept.dropFirst(id.bytes.count).bigEndianValue), count)
+    }
+
+    private var count: Int { blocks.count + covered.nodes.count + covered.entries.count }
+
+    /// Blocks come first, for contents name them, and nodes before the names that lead to them.
+    private func accept(_ row: Int, _ store: LocalStore) throws {
+        if row < blocks.count { return try store.putBlocks([blocks[row]]) }
+        let index = row - blocks.count
+        guard index < covered.nodes.count else {
+            return try Self.accept(covered.entries[index - covered.nodes.count], seq: seq, store: store)
+        }
+        let node = covered.nodes[index]
+        if let change = changes[node.id] { try Self.accept(node, change: change, seq: seq, store: store) }
     }
 
     private static func accept(

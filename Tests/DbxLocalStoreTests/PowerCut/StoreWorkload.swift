@@ -278,7 +278,10 @@ final class StoreWorkload {
         if reusesEarly { store.finishEpoch(ticket) }
         for _ in 0..<entropy.number(below: reusesEarly ? 12 : 4) { try write() }
         do {
-            try ticket.sync(store.segments)
+            // At once on several threads, so in any order.
+            var parts = try ticket.parts(store.segments)
+            while !parts.isEmpty { try parts.remove(at: entropy.number(below: parts.count)).sync() }
+            try ticket.complete()
         } catch {
             store.failEpoch(ticket)
             throw error
@@ -302,7 +305,7 @@ final class StoreWorkload {
     private func fold() throws {
         try epoch()
         try LocalStore.checkpoint(directory: configuration.directory)
-        if entropy.chance(50) { store.restartLog() }
+        if entropy.chance(50) { _ = store.restartLog(rerunning: entropy.chance(80) ? .max : 4_096) }
     }
 
     /// The process is killed and starts again.
