@@ -148,7 +148,12 @@ let package = Package(
                 "DbxTransfer", "DbxClientAPI", "CurlHTTP", "DbxContent", "DbxLocalStore", "DbxModel", "DbxSystem",
                 "DbxWire",
             ]),
-        tests("DbxClientTests", ["DbxClient", "DbxSystem"]),
+        tests(
+            "DbxClientTests",
+            [
+                "DbxClient", "DbxClientAPI", "CurlHTTP", "DbxContent", "DbxFileSystem", "DbxLocalStore", "DbxModel",
+                "DbxSync", "DbxSystem", "DbxTransfer", "DbxWire", logging,
+            ]),
         tests("FuseLowLevelTests", ["FuseLowLevel", "DbxModel", "CTestShims"]),
         tests(
             "DbxFileSystemTests",

@@ -68,10 +68,20 @@ extension ClientDaemon: ControlHandling {
     }
 
     private func warnings() -> [String] {
+        let directory = options.profile.dataDirectory
         if !Paths.exists(options.profile.dataDirectory + "/state.db") {
             return [
-                "the local state in \(options.profile.dataDirectory) was deleted while it was mounted: nothing can be made "
+                "the local state in \(directory) was deleted while it was mounted: nothing can be made "
                     + "durable here. When nothing is pending, mount again (dbxfs umount, dbxfs mount)"
+            ]
+        }
+        if let failure = shared.withStore({ $0.failure }) {
+            return ["\(failure). Check the disk of \(directory): all goes on as soon as it works"]
+        }
+        if let failure = fileSystem.diskFailure {
+            return [
+                "the disk of \(directory) has failed to keep what was written (\(failure)): fsync fails, and nothing is sent, "
+                    + "until the mount begins anew. Check the disk, then run: dbxfs umount, and dbxfs mount"
             ]
         }
         guard shared.withStore({ $0.isDamaged }) else { return [] }

@@ -81,6 +81,9 @@ package final class FileSystem: Sendable {
     /// Something was changed in the store past this object: an epoch is due soon.
     package func noteStoreChange() { keeper.noteChange() }
 
+    /// Set once the disk has failed to keep what it was given: nothing becomes durable any more.
+    package var diskFailure: Errno? { keeper.failure }
+
     /// The machine is about to sleep: writes that wait for room are let in beyond the limit, or end; what has been done is
     /// brought to the disk. The same for those that come until `wake`.
     package func prepareForSleep() {

@@ -90,6 +90,8 @@ package final class LocalStore {
 
     /// SQLite has said since the start that its file is damaged: the next start saves what is only here and begins afresh.
     package var isDamaged: Bool { database.isDamaged }
+    /// Why nothing can be read or changed now: the disk fails.
+    package var failure: StoreError? { database.broken }
 
     // MARK: Transactions
 

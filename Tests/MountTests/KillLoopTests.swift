@@ -22,6 +22,8 @@ extension MountTests {
                 try text.write(toFile: "\(place.path)/\(name).py", atomically: true, encoding: .utf8)
             }
             var round = 0
+            var tally = KillTally(name: work.testDescription)
+            defer { if minutes != nil { print(tally.report) } }
             while end.map({ Date() < $0 }) ?? (round < work.rounds) {
                 round += 1
                 let comment = "round \(round), seed \(entropy.seed)"
@@ -34,12 +36,18 @@ extension MountTests {
                 try writer.run()
                 usleep(UInt32(300_000 + entropy.number(below: 2_500_000)))
                 let killsServer = entropy.chance(40)
-                if killsServer { server.kill() }
+                if killsServer {
+                    server.kill()
+                    tally.servers += 1
+                }
                 if !killsServer || entropy.chance(50) {
                     try client.crash()
                     let check = try client.run(["fsck"])
                     try #require(check.code == 0, "\(comment): \(check.text)")
-                    try client.mount()
+                    try tally.clientIsBack {
+                        try client.mount()
+                        try client.script("ls >/dev/null; : > usable")
+                    }
                 }
                 // Foundation makes it the leader of a group, in which the programs are that it started.
                 kill(-writer.processIdentifier, SIGKILL)
@@ -57,5 +65,29 @@ extension MountTests {
             let sums = "find . -type f -print0 | sort -z | xargs -0 sha256sum"
             #expect(try other.script(sums) == client.script(sums))
         }
+    }
+}
+
+/// How many kills a run survived, and how long the client took each time to be usable again: told, never asserted.
+private struct KillTally {
+    let name: String
+    var servers = 0
+    private var seconds: [Double] = []
+
+    init(name: String) { self.name = name }
+
+    mutating func clientIsBack(_ mount: () throws -> Void) throws {
+        let start = ContinuousClock.now
+        try mount()
+        seconds.append((ContinuousClock.now - start) / .seconds(1))
+    }
+
+    var report: String {
+        let within = seconds.filter { $0 < 1 }.count
+        let worst = seconds.sorted(by: >).prefix(5).map { String(format: "%.2f", $0) }.joined(separator: " ")
+        return """
+            torture: \(name): \(seconds.count) kills of the client, \(servers) of the server; \
+            \(within) mounts usable within a second, the slowest after \(worst) s
+            """
     }
 }

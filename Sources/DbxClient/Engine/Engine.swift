@@ -72,6 +72,7 @@ package final class Engine: Sendable, FileSystemEvents {
     private let thread = Monitor<WorkerThread?>(nil)
     private let scheduler = Mutex<UploadScheduler?>(nil)
     let knownCollisions = Mutex<(state: TreeState, search: CollisionSearch)?>(nil)
+    private let lastPending = Mutex(PendingStatus(files: 0, bytes: 0, oldest: nil))
     private let pauseState = Mutex(TransferSettings())
 
     package init(_ parts: Parts) {
@@ -177,10 +178,13 @@ package final class Engine: Sendable, FileSystemEvents {
             while true {
                 let summary = try parts.shared.withStore { store throws(StoreError) in try count.step(store) }
                 guard let summary else { continue }
-                return PendingStatus(files: summary.files, bytes: summary.bytes, oldest: summary.oldest)
+                let status = PendingStatus(files: summary.files, bytes: summary.bytes, oldest: summary.oldest)
+                lastPending.withLock { $0 = status }
+                return status
             }
         } catch {
-            return PendingStatus(files: 0, bytes: 0, oldest: nil)
+            // While the disk fails, what was pending before still is.
+            return lastPending.withLock { $0 }
         }
     }
 

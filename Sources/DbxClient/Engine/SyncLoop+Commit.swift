@@ -7,19 +7,15 @@ import DbxWire
 
 extension SyncLoop {
     /// Saves the commit, sends it, and does what the answer means. Without an answer it stays saved.
-    ///
-    /// An epoch covers it before it goes out: what a power cut took back here, the server must not have, for it would come
-    /// back as a change of somebody else.
     func send(_ planned: PlannedCommit) throws {
         let commit = LocalStore.InFlightCommit(
             id: planned.request.id, body: try WireJSON.encode(planned.request),
             covered: try WireJSON.encode(planned.covered))
         try store { store throws(StoreError) in try store.saveCommit(commit) }
-        try tree.synchronizeEverything()
         try deliver(commit, planned.request, planned.covered)
     }
 
-    /// A commit that was sent without an answer goes out again, byte for byte, before anything else.
+    /// A commit that was saved and has no answer goes out again, byte for byte, before anything else.
     func resendCommit() throws {
         guard let commit = try store({ store throws(StoreError) in try store.commitInFlight() }) else { return }
         let request = try WireJSON.decode(CommitRequest.self, from: commit.body)
@@ -27,9 +23,12 @@ extension SyncLoop {
         try deliver(commit, request, covered)
     }
 
+    /// An epoch covers the commit before it goes out: what a power cut took back here, the server must not have, for it
+    /// would come back as a change of somebody else. Before that epoch it may have been saved by a process that was killed.
     private func deliver(
         _ commit: LocalStore.InFlightCommit, _ request: CommitRequest, _ covered: CoveredRows
     ) throws {
+        try tree.synchronizeEverything()
         do throws(APIError) {
             let result = try parts.api.commit(in: parts.namespace, body: commit.body, cancel: cancel)
             try accepted(request, covered, result)

@@ -51,6 +51,8 @@ final class EpochKeeper: Sendable {
         state.withLock { $0.thread = thread }
     }
 
+    var failure: Errno? { state.withLock { $0.broken } }
+
     /// Something was changed and recorded.
     func noteChange() { state.withLock { $0.isDirty = true } }
 
@@ -122,10 +124,7 @@ final class EpochKeeper: Sendable {
         let result = Result { () throws(Errno) in try runEpoch() }
         let told = state.withLock { state in
             state.isRunning = false
-            if case .failure(let error) = result {
-                state.isDirty = true
-                if error == .ioError { state.broken = error }
-            }
+            if case .failure = result { state.isDirty = true }
             defer { state.joined = [] }
             return state.joined
         }
@@ -142,6 +141,8 @@ final class EpochKeeper: Sendable {
                 try sync(ticket)
             } catch {
                 shared.withStore { $0.failEpoch(ticket) }
+                // What the kernel could not write it may have dropped: a later success would be a lie.
+                if error == .ioError { state.withLock { $0.broken = error } }
                 throw error
             }
             shared.withStore { $0.finishEpoch(ticket) }

@@ -19,6 +19,7 @@ extension StoreError {
         case .noSpace: .noSpace
         case .nameTaken: .fileExists
         case .notFound: .noSuchFile
+        case .io(.noSpace): .noSpace
         case .io(.readOnly): .readOnly
         case .io(.quotaExceeded): .quotaExceeded
         case .inUse, .tooNew, .corrupt, .io, .database: .ioError

@@ -15,11 +15,12 @@ extension FileSystem {
         guard offset >= 0 else { throw .invalidArgument }
         guard offset <= ContentLimits.maximumFileBytes - Int64(count) else { throw .fileTooLarge }
         try checkQuota()
-        do {
-            while try !stage(bytes, to: number, at: offset) {}
-        } catch {
-            if error == .noSpace { return nil }
-            throw error
+        attempts: while true {
+            switch try stage(bytes, to: number, at: offset) {
+            case .done: break attempts
+            case .overtaken: continue
+            case .noRoom: return nil
+            }
         }
         nodes.noteUnsynced(number)
         changed()
@@ -46,13 +47,26 @@ extension FileSystem {
         if let quota = quota.withLock({ $0 }), quota.leftBytes == 0 { throw .quotaExceeded }
     }
 
-    /// One attempt; false where the bytes have to be written again, because those that they replaced in place came to be
-    /// part of a snapshot meanwhile.
-    private func stage(_ bytes: RawSpan, to number: InodeNumber, at offset: Int64) throws(Errno) -> Bool {
+    private enum Attempt {
+        case done
+        /// Bytes that were replaced in place came to be part of a snapshot meanwhile: they are to be written again.
+        case overtaken
+        /// Staging has none until something has gone up. A full disk is none that uploads would help: an error.
+        case noRoom
+    }
+
+    private func stage(_ bytes: RawSpan, to number: InodeNumber, at offset: Int64) throws(Errno) -> Attempt {
         let length = Int64(bytes.byteCount)
-        let range = try inStore { store in
-            _ = try store.requireFile(number)
-            return try store.reserveStaging(number, offset: offset, length: length)
+        let range: StagingRange
+        do {
+            range = try shared.withStore { store in
+                _ = try store.requireFile(number)
+                return try store.reserveStaging(number, offset: offset, length: length)
+            }
+        } catch StoreError.noSpace {
+            return .noRoom
+        } catch {
+            throw Errno(error)
         }
         do {
             try put(bytes, in: range)
@@ -60,7 +74,7 @@ extension FileSystem {
             return try inStore { store in
                 let isRecorded = try store.recordWrite(number, offset: offset, length: length, range: range, now: now)
                 if !isRecorded { store.abandon(range) }
-                return isRecorded
+                return isRecorded ? .done : .overtaken
             }
         } catch {
             shared.withStore { $0.abandon(range) }
@@ -78,6 +92,6 @@ extension FileSystem {
                 failure = error
             }
         }
-        if let failure { throw failure == .noSpace ? .noSpace : .ioError }
+        if let failure { throw StoreError.io(failure).errno }
     }
 }

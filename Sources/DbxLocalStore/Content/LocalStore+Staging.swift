@@ -150,7 +150,8 @@ extension LocalStore {
             if let location = space.allocate(length) { return location }
         }
         try evict(length)
-        throw .noSpace
+        // An upload or the next epoch makes room, where there is anything to send or to give back.
+        throw stagingBytes > 0 || space.freedCount > 0 ? .noSpace : .io(.noSpace)
     }
 
     private func mayGrow() throws(StoreError) -> Bool {

@@ -55,6 +55,11 @@ final class RedoLog {
     /// again.
     func makeRoom() throws(Errno) {
         guard position + Self.roomBytes / 2 > allocated else { return }
+        try probe()
+    }
+
+    /// Whether the disk can be written to: sets room aside.
+    func probe() throws(Errno) {
         do {
             try file.reserve(offset: position, length: Self.roomBytes)
         } catch {

@@ -15,8 +15,9 @@ final class StoreDatabase {
     /// The number of the last finished operation, and the one that SQLite has committed.
     private var operation: UInt64 = 0
     private(set) var committed: UInt64 = 0
-    /// Set when memory and disk can no longer be made to agree: everything fails from then on.
-    private var broken: StoreError?
+    /// Set where the disk failed while an operation was undone: everything fails until that has succeeded, which each
+    /// access tries again.
+    private(set) var broken: StoreError?
     /// SQLite has said that its file is damaged. The next start looks at all of it.
     private(set) var isDamaged = false
     /// The number of the epoch that was on the disk when the store was opened, and whether what the store has now may be
@@ -77,7 +78,7 @@ final class StoreDatabase {
 
     /// Runs a statement that changes something, as part of the operation under way.
     func run(_ text: String, _ values: [SQLValue]) throws(StoreError) {
-        if let broken { throw broken }
+        try mend()
         if !log.isStarted {
             do {
                 try log.makeRoom()
@@ -85,14 +86,29 @@ final class StoreDatabase {
                 throw error == .noSpace ? .noSpace : .io(error)
             }
         }
-        if !connection.isInTransaction { try connection.run("BEGIN IMMEDIATE") }
-        let statement = try connection.statement(text)
-        log.add(text, statement.logMark, values)
-        try connection.run(statement, values)
+        do {
+            if !connection.isInTransaction { try connection.run("BEGIN IMMEDIATE") }
+            let statement = try connection.statement(text)
+            log.add(text, statement.logMark, values)
+            try connection.run(statement, values)
+        } catch {
+            throw cause(of: error)
+        }
+    }
+
+    /// SQLite says no more than that its files fail. Whether the disk is full or read-only, a file beside them says.
+    private func cause(of error: StoreError) -> StoreError {
+        guard case .database = error else { return error }
+        do {
+            try log.probe()
+            return error
+        } catch {
+            return error == .noSpace ? .noSpace : .io(error)
+        }
     }
 
     func read(_ text: String, _ values: [SQLValue], _ row: (SQLRow) throws -> Bool) throws {
-        if let broken { throw broken }
+        try mend()
         try connection.read(text, values, row)
     }
 
@@ -119,9 +135,10 @@ final class StoreDatabase {
     /// Brings all finished operations into SQLite's log and says where they end there. Where that fails they stay in ours.
     /// Nothing is synced: the caller begins an epoch.
     func commit() throws(StoreError) -> WriteAheadLog.Position {
-        if let broken { throw broken }
+        try mend()
         // The first commit of a connection tells how many frames there are: one that changes nothing writes none.
-        if connection.framesInLog == 0, !hasUncommitted { operation += 1 }
+        let isFirst = connection.framesInLog == 0 && !hasUncommitted
+        if isFirst { operation += 1 }
         if hasUncommitted {
             do {
                 if !connection.isInTransaction { try connection.run("BEGIN IMMEDIATE") }
@@ -130,8 +147,9 @@ final class StoreDatabase {
                     [Self.operationKey.sqlValue, operation.bigEndianBytes.sqlValue])
                 try connection.run("COMMIT")
             } catch {
+                if isFirst { operation -= 1 }
                 rebuild()
-                throw error
+                throw cause(of: error)
             }
             committed = operation
             log.restart()
@@ -164,10 +182,22 @@ final class StoreDatabase {
     private func rebuild() {
         do {
             if connection.isInTransaction { try connection.run("ROLLBACK") }
-            try replay(try log.ownRecords())
+            // A record that could not be written may be there all the same.
+            let records = try log.ownRecords().filter { $0.operation <= operation }
+            guard max(committed, records.last?.operation ?? 0) == operation else {
+                throw StoreError.corrupt("state.log has not all that was written to it")
+            }
+            try replay(records)
+            broken = nil
         } catch {
-            broken = .database("an operation could not be undone: \(error); restart the mount")
+            broken = .database("the disk failed while an operation was undone: \(error)")
         }
+    }
+
+    private func mend() throws(StoreError) {
+        guard broken != nil else { return }
+        rebuild()
+        if let broken { throw broken }
     }
 
     private func replay(_ records: [RedoLog.Record]) throws(StoreError) {
