@@ -7,6 +7,7 @@ import DbxSystem
 import DbxTransfer
 import DbxWire
 import Glibc
+import Logging
 import Synchronization
 
 extension ClientDaemon: ControlHandling {
@@ -14,9 +15,36 @@ extension ClientDaemon: ControlHandling {
         do throws(Errno) {
             try fileSystem.synchronizeEverything()
         } catch {
+            guard !keepsNothing else { return try sendAll(report) }
             throw ClientFailure(.failed, "The local disk failed: \(error)", remedy: "See the daemon's log.")
         }
         try engine.sync(report: report)
+    }
+
+    package var keepsNothing: Bool { shared.withStore { $0.isDeleted } }
+
+    /// Where nothing here can keep it.
+    private func sendAll(_ report: (PendingStatus) -> Bool) throws(ClientFailure) {
+        do throws(ClientFailure) {
+            try engine.sync(report: report)
+        } catch {
+            throw ClientFailure(
+                error.status, error.problem,
+                remedy:
+                    "The local state was deleted, so only the running daemon has it: leave that running, and try again "
+                    + "when the cause is gone, or copy what matters out of \(options.mountPoint).")
+        }
+    }
+
+    /// Of a daemon that is told to end and whose state was deleted: as long as a service manager waits.
+    func sendBeforeTheEnd() {
+        guard keepsNothing else { return }
+        let end = SystemTime().monotonic() + .seconds(30)
+        do throws(ClientFailure) {
+            try engine.sync { _ in SystemTime().monotonic() < end }
+        } catch {
+            log.error("\(error.problem). The local state was deleted: this is lost with the daemon")
+        }
     }
 
     package func states(of paths: [[UInt8]]) throws(ClientFailure) -> [PathStatus] { try engine.states(of: paths) }
@@ -54,7 +82,8 @@ extension ClientDaemon: ControlHandling {
         let pending = engine.pending()
         var status = ClientStatus(
             version: ClientVersion.current, profile: options.profile.name, processID: getpid(),
-            server: options.settings.server, user: credentials.session.userName,
+            dataDirectory: options.profile.dataDirectory, server: options.settings.server,
+            user: credentials.session.userName,
             device: credentials.session.deviceName, mountPoint: options.mountPoint, mountedAt: startedAt,
             connection: connectivity.status, pending: pending, localOnly: engine.localOnly(),
             transfer: transfer(pending),
@@ -69,10 +98,10 @@ extension ClientDaemon: ControlHandling {
 
     private func warnings() -> [String] {
         let directory = options.profile.dataDirectory
-        if !Paths.exists(options.profile.dataDirectory + "/state.db") {
+        if keepsNothing {
             return [
-                "the local state in \(directory) was deleted while it was mounted: nothing can be made "
-                    + "durable here. When nothing is pending, mount again (dbxfs umount, dbxfs mount)"
+                "the local state in \(directory) was deleted while it was mounted: fsync fails, and what is pending is only in "
+                    + "the daemon until it is sent. When nothing is pending, mount again (dbxfs umount, dbxfs mount)"
             ]
         }
         if let failure = shared.withStore({ $0.failure }) {

@@ -139,6 +139,7 @@ package final class ClientDaemon: Sendable {
         log.info("mounted at \(options.mountPoint)")
         let reason = ending.wait { $0.isMountGone || $0.isAskedTo ? $0 : nil }
         ServiceNotifier.notify("STOPPING=1")
+        sendBeforeTheEnd()
         if reason?.isMountGone == false { takeMountAway() }
     }
 

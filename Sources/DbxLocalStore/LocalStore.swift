@@ -19,6 +19,7 @@ package final class LocalStore {
     let entropy: any Entropy
     let database: StoreDatabase
     let stagingLog: StagingLog
+    let places: StorePlaces
     private let lockFile: OpenFile
     /// Names the machine's boot.
     let boot: [UInt8]
@@ -82,6 +83,7 @@ package final class LocalStore {
             }
             stagingLog = StagingLog(directory: configuration.directory + "/segments")
             database = try StoreDatabase(directory: configuration.directory, boot: boot, entropy: entropy)
+            places = StorePlaces(of: configuration.directory, segments)
         } catch {
             throw Self.storeError(error)
         }
@@ -90,6 +92,9 @@ package final class LocalStore {
 
     /// SQLite has said since the start that its file is damaged: the next start saves what is only here and begins afresh.
     package var isDamaged: Bool { database.isDamaged }
+    /// Files of the store were deleted since it was opened: nothing can be made durable any more, and a later start will
+    /// not find what is only here.
+    package var isDeleted: Bool { places.areLost }
     /// Why nothing can be read or changed now: the disk fails.
     package var failure: StoreError? { database.broken }
 

@@ -35,6 +35,9 @@ package final class OpenFile: Sendable {
     /// Bytes that the file takes up on its disk.
     package func allocatedBytes() throws(Errno) -> Int64 { Int64(try status().st_blocks) * 512 }
 
+    /// Whether it still has a name; true where that cannot be told.
+    package var isNamed: Bool { (try? status().st_nlink > 0) ?? true }
+
     private func status() throws(Errno) -> stat {
         var answer = stat()
         _ = try systemCall { unsafe fstat(descriptor, &answer) }

@@ -7,6 +7,12 @@ package struct DiskSpace: Hashable, Sendable {
     package var totalBytes: Int64
 }
 
+/// Which file it is, whatever its name.
+package struct FileIdentity: Hashable, Sendable {
+    fileprivate var device: UInt64
+    fileprivate var number: UInt64
+}
+
 /// Operations on paths of the local disk.
 package enum Paths {
     /// Creates a directory with all its parents, each readable by its owner only; one that exists is left as it is. The
@@ -44,6 +50,13 @@ package enum Paths {
     package static func isDirectory(_ path: String) -> Bool {
         var status = stat()
         return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// Of what stands there now; nil where nothing does.
+    package static func identity(of path: String) -> FileIdentity? {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { return nil }
+        return FileIdentity(device: UInt64(status.st_dev), number: UInt64(status.st_ino))
     }
 
     package static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }

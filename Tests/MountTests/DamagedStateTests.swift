@@ -88,13 +88,26 @@ extension MountTests {
             #expect(try client.succeed(["recovered"]).contains("left aside  d/changed"))
         }
 
-        @Test(.timeLimit(.minutes(4)))
-        func `a state that is deleted while mounted is told of, and what is here can still be read`() throws {
-            let (_, client) = try prepared()
+        @Test(.timeLimit(.minutes(4)), arguments: ["state.*", "segments", "../default"])
+        func `a state that is deleted while mounted is told of, read from and sent, and not given up before`(
+            part: String
+        ) throws {
+            let (server, client) = try prepared()
             let before = try client.script(Self.sums)
-            try Shell.script("rm -rf segments state.*", in: client.dataDirectory)
-            #expect(try client.script(Self.sums) == before)
+            try Shell.script("rm -rf \(part)", in: client.dataDirectory)
+            #expect(try client.script("seq 2000 > d/unsent; " + Self.sums) == before)
+            #expect(try Shell.run(["sync", client.path("d/unsent")]).text.contains("Input/output error"))
             #expect(try client.succeed(["status"]).contains("was deleted while it was mounted"))
+            let refused = try client.run(["umount", client.mountPoint])
+            #expect(refused.code == 4 && refused.text.contains("leave that running"), "\(refused.text)")
+            try server.restart()
+            try client.unmount()
+            let other = try MountedClient.mounted(on: server, name: "desk")
+            #expect(try other.script(Self.sums) == before)
+            // The token may be gone with the rest.
+            try #require(try client.login().code == 0)
+            try client.mount()
+            #expect(try client.script(Self.sums) == before)
         }
 
         @Test(.timeLimit(.minutes(4)))

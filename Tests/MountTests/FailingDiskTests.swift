@@ -65,7 +65,7 @@ extension MountTests {
 }
 
 /// A program that writes whole files, again and again, goes on when it is refused, and says in a log what it was told.
-private final class FaultWorkload {
+final class FaultWorkload {
     private var writer: Process?
     private let directory = TemporaryDirectory()
     private let root: String

@@ -8,6 +8,7 @@ package struct ClientStatus: Hashable, Sendable, Codable {
     package var version: String
     package var profile: String
     package var processID: Int32
+    package var dataDirectory: String
     package var server: String
     package var user: String
     package var device: String
@@ -47,7 +48,8 @@ package struct ClientStatus: Hashable, Sendable, Codable {
     package var collisionsAreCut: Bool
 
     package init(
-        version: String, profile: String, processID: Int32, server: String, user: String, device: String,
+        version: String, profile: String, processID: Int32, dataDirectory: String, server: String, user: String,
+        device: String,
         mountPoint: String, mountedAt: Timestamp, connection: ConnectionStatus, pending: PendingStatus,
         localOnly: LocalOnlyStatus, transfer: TransferStatus, refused: [RefusedItem], lastError: StatusError?,
         cache: CacheStatus,
@@ -57,6 +59,7 @@ package struct ClientStatus: Hashable, Sendable, Codable {
         self.version = version
         self.profile = profile
         self.processID = processID
+        self.dataDirectory = dataDirectory
         self.server = server
         self.user = user
         self.device = device

@@ -14,7 +14,8 @@ package enum ControlClient {
         _ command: ControlRequest.Command, of profile: Profile, progress: (PendingStatus) -> Void = { _ in }
     ) throws(ClientFailure) {
         guard let holder = ProfileLock.holder(of: profile), holder.mountPoint != nil else { throw notMounted(profile) }
-        _ = try ask(command, at: holder.socketPath, timeout: nil) { line in
+        // Longer than any step of a daemon that lives: one that is frozen answers nothing for ever.
+        _ = try ask(command, at: holder.socketPath, timeout: .seconds(120)) { line in
             if case .progress(let pending) = line { progress(pending) }
         }
     }

@@ -91,6 +91,9 @@ package protocol ControlHandling: Sendable {
     /// `.unreachable` once the server is known to be away, `.notLoggedIn`, or `.busy` naming what is refused.
     func sync(report: (PendingStatus) -> Bool) throws(ClientFailure)
 
+    /// Whether what is pending would be lost with the daemon.
+    var keepsNothing: Bool { get }
+
     /// Throws where there is no such path.
     func states(of paths: [[UInt8]]) throws(ClientFailure) -> [PathStatus]
 

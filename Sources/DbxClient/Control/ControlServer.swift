@@ -103,16 +103,14 @@ package final class ControlServer: Sendable {
             return .status(handler.status())
         case .sync:
             try sync(connection)
-        case .unmount:
+        case .unmount, .unmountWhenSynced:
+            let waits = command == .unmountWhenSynced || handler.keepsNothing
+            if waits { try sync(connection) }
             try MountPoint.detach(mountPoint)
             // The kernel keeps a mount alive that another mount namespace has a copy of.
-            handler.shutdown()
-        case .unmountWhenSynced:
-            try sync(connection)
-            try MountPoint.detach(mountPoint)
             defer { handler.shutdown() }
             // What was changed between the two.
-            try sync(connection)
+            if waits { try sync(connection) }
         case .shutdown:
             handler.shutdown()
         case .states(let paths):

@@ -2,6 +2,7 @@ import DbxClientAPI
 import DbxLocalStore
 import DbxModel
 import DbxSync
+import DbxSystem
 import DbxTransfer
 import DbxWire
 
@@ -28,7 +29,7 @@ extension SyncLoop {
     private func deliver(
         _ commit: LocalStore.InFlightCommit, _ request: CommitRequest, _ covered: CoveredRows
     ) throws {
-        try tree.synchronizeEverything()
+        try cover()
         do throws(APIError) {
             let result = try parts.api.commit(in: parts.namespace, body: commit.body, cancel: cancel)
             try accepted(request, covered, result)
@@ -36,6 +37,16 @@ extension SyncLoop {
             guard error.meaning == .refused, let problem = error.problem else { throw error }
             try store { store throws(StoreError) in try store.removeCommit(commit.id) }
             refused(error, problem, request, covered)
+        }
+    }
+
+    private func cover() throws {
+        do throws(Errno) {
+            try tree.synchronizeEverything()
+        } catch {
+            // A state that was deleted does not come back, and nobody else will have what is in it.
+            guard parts.shared.withStore({ $0.isDeleted }) else { throw error }
+            note("The local state was deleted while it was mounted; what is pending is sent all the same")
         }
     }
 

@@ -40,10 +40,12 @@ package struct Profile: Hashable, Sendable {
         socketPath = directories.runtime.map { "\($0)/dbxfs/\(name).sock" } ?? dataDirectory + "/control.sock"
     }
 
-    /// The profiles that have a data directory here, by name.
+    /// The profiles that have settings or a state here, by name.
     package static func all(in directories: BaseDirectories) -> [Profile] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: directories.data + "/dbxfs")) ?? []
-        return names.sorted().compactMap { try? Profile(name: $0, directories: directories) }
+        let names = [directories.config, directories.data].flatMap { base in
+            (try? FileManager.default.contentsOfDirectory(atPath: base + "/dbxfs")) ?? []
+        }
+        return Set(names).sorted().compactMap { try? Profile(name: $0, directories: directories) }
     }
 }
 

@@ -40,10 +40,21 @@ package final class ProfileLock: Sendable {
 
     /// The daemon (or command) that holds the profile now; nil when nobody does.
     package static func holder(of profile: Profile) -> Holder? {
-        guard let file = try? OpenFile(path: profile.lockFile, .readOnly), let free = try? file.tryLock(), !free,
-            let size = try? file.size(), let text = try? file.read(count: Int(clamping: min(size, 65_536)), at: 0)
-        else { return nil }
+        guard let file = try? OpenFile(path: profile.lockFile, .readOnly), let free = try? file.tryLock() else {
+            return answering(profile)
+        }
+        if free { return nil }
+        guard let size = try? file.size(), let text = try? file.read(count: Int(clamping: min(size, 65_536)), at: 0)
+        else { return answering(profile) }
         return try? JSONDecoder().decode(Holder.self, from: Data(text))
+    }
+
+    /// A daemon still answers whose lock file was deleted with the rest of its state, or cannot be read.
+    private static func answering(_ profile: Profile) -> Holder? {
+        guard let status = try? ControlClient.status(at: profile.socketPath),
+            status.dataDirectory == profile.dataDirectory
+        else { return nil }
+        return Holder(processID: status.processID, mountPoint: status.mountPoint, socketPath: profile.socketPath)
     }
 
     private static func held(_ profile: Profile) -> ClientFailure {

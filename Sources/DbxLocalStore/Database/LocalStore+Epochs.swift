@@ -11,6 +11,7 @@ package struct EpochTicket: Sendable {
     let staging: StagingLog.Step?
     let record: EpochRecord
     let directory: String
+    let places: StorePlaces
 
     /// Waits until everything of the epoch is on the disk.
     package func sync(_ files: SegmentFiles) throws(Errno) {
@@ -21,6 +22,8 @@ package struct EpochTicket: Sendable {
     /// The bytes, the rows that name them, and what the staging log tells: in any order, or all at once, for nothing of
     /// them counts before `complete`. They are on their way when this returns.
     package func parts(_ files: SegmentFiles) throws(Errno) -> [EpochPart] {
+        // What has no name is on no disk.
+        guard !places.areLost else { throw .ioError }
         let log = try WriteAheadLog.open(in: directory)
         log.startWriting()
         var parts = [EpochPart(content: .rows(log), files: files)]
@@ -79,7 +82,7 @@ extension LocalStore {
             staging: staging,
             record: EpochRecord(
                 number: epoch, position: position, operation: database.committed, boot: boot),
-            directory: configuration.directory)
+            directory: configuration.directory, places: places)
     }
 
     /// The epoch is on the disk: what was freed before it may be used again.

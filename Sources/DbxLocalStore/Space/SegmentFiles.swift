@@ -56,6 +56,9 @@ package final class SegmentFiles: Sendable {
         }
     }
 
+    /// Whether somebody has deleted a segment that is in use.
+    var hasLostNames: Bool { !files.withLock { Array($0.values) }.allSatisfy(\.isNamed) }
+
     func remove(_ segment: Int32) throws(Errno) {
         files.withLock { $0[segment] = nil }
         try Paths.remove(path(segment))
