@@ -13,7 +13,7 @@ packages_build=(
     libncurses6 libpython3.11 libsqlite3-dev libstdc++-12-dev libxml2-dev libz3-dev libzstd-dev pkg-config tzdata
     zlib1g-dev)
 packages_test=(
-    "${packages_build[@]}" attr dbus make openssl postgresql procps psmisc python3 python3-dbus python3-gi rsync sqlite3 systemd tar util-linux)
+    "${packages_build[@]}" attr dbus inotify-tools make openssl postgresql procps psmisc python3 python3-dbus python3-gi rsync sqlite3 systemd tar util-linux)
 
 die() {
     printf '%s: %s\n' "$(basename "$0")" "$1" >&2

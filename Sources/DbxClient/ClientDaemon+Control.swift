@@ -150,6 +150,6 @@ extension ClientDaemon: ControlHandling {
             requests: connectivity.requestCount, fetchedBlocks: totals.fetchedBlocks,
             fetchedBytes: totals.fetchedBytes, uploadedBlocks: totals.uploadedBlocks,
             uploadedBytes: totals.uploadedBytes, commits: report.commits, commitRows: report.commitRows,
-            pulls: report.pulls)
+            pulls: report.pulls, changeEvents: changeEvents.counts)
     }
 }

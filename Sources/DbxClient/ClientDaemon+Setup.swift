@@ -100,6 +100,13 @@ extension ClientDaemon {
         return settings
     }
 
+    static func listener(
+        _ changeEvents: ChangeEvents, _ settings: ProfileSettings
+    ) -> (@Sendable ([RemoteEvent]) -> Void)? {
+        guard settings.changeEvents != false else { return nil }
+        return { events in changeEvents.tell(events) }
+    }
+
     static func threadFailure(_ error: Errno) -> ClientFailure {
         ClientFailure(
             .failed, "Cannot start the daemon's threads: \(error)", remedy: "Raise the limit of processes (ulimit -u).")

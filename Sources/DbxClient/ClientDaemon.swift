@@ -38,6 +38,7 @@ package final class ClientDaemon: Sendable {
     let pinKeeper: PinKeeper
     private let events: EventStream
     let journal: ActivityJournal
+    let changeEvents = ChangeEvents()
     let rates: RateLimits
     let settings: Mutex<TransferSettings>
     let mount = Monitor<Mount?>(nil)
@@ -95,7 +96,8 @@ package final class ClientDaemon: Sendable {
                     conflictPolicy: options.settings.conflictPolicy ?? .keepBoth,
                     guardSettings: Self.guardSettings(options.settings), keys: keys, uploader: uploader,
                     connectivity: connectivity, time: time, entropy: entropy, log: log,
-                    journal: journal
+                    journal: journal,
+                    events: Self.listener(changeEvents, options.settings)
                 ) { session in Self.keep(session, credentials, options.profile, keys, log) })
             fileSystem = try FileSystem(
                 shared: shared, blocks: fetcher, time: time, ownership: Self.ownership(options), events: engine,
@@ -201,10 +203,16 @@ package final class ClientDaemon: Sendable {
 
     private func startMount() throws(ClientFailure) {
         do throws(FuseMountError) {
-            let new = try Mount(fileSystem, at: options.mountPoint, allowOther: options.allowOther) { [ending] in
+            let new = try Mount(
+                fileSystem, at: options.mountPoint, allowOther: options.allowOther, stage: changeEvents.stage
+            ) { [ending] in
                 ending.update { $0.isMountGone = true }
             }
             mount.withLock { $0 = new }
+            try? changeEvents.start(
+                on: WatchedTree(
+                    mountPoint: options.mountPoint, shared: shared, fileSystem: fileSystem, mount: new,
+                    time: SystemTime(), log: log))
         } catch {
             throw ClientFailure(.mountPoint, "Cannot mount: \(error)", remedy: Self.remedy(error, options.mountPoint))
         }
@@ -212,6 +220,7 @@ package final class ClientDaemon: Sendable {
 
     /// Asked to end, we go even when programs are in there.
     private func takeMountAway() {
+        changeEvents.stop()
         guard let mount = mount.withLock({ $0 }) else { return }
         do throws(FuseMountError) {
             try mount.unmount()
@@ -227,6 +236,7 @@ package final class ClientDaemon: Sendable {
     /// In this order: no new requests, no more sync, the last epoch.
     private func end(control: ControlServer?, judge: WorkerThread) {
         mount.withLock { $0 }?.waitUntilEnded(seconds: 10)
+        changeEvents.stop()
         journal.stop()
         control?.stop()
         connectivity.stop()

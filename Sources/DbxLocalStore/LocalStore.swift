@@ -55,6 +55,8 @@ package final class LocalStore {
     package internal(set) var rulesVersion = 0
     /// What local-only files took up at an epoch.
     var knownLocalOnlyBytes: (epoch: Int64, bytes: Int64)?
+    /// While somebody wants to know which names change.
+    var nameRecorder: NameRecorder?
     /// Space that a failed transaction would have to give back or take again.
     var undo: [() -> Void] = []
 

@@ -25,10 +25,18 @@ package enum ChildProcess {
         arguments: [String], output: OpenFile, extra: OpenFile
     ) throws(Errno) -> Int32 {
         _ = dbxfs_close_on_exec_from(UInt32(extraDescriptor))
-        // By its real path where it still stands, so that process lists show its name.
+        return try spawn(ownProgram, arguments, output: output, extra: extra, newSession: true)
+    }
+
+    /// Starts this program again with its standard streams on the given files.
+    static func startHelper(arguments: [String], input: OpenFile, output: OpenFile) throws(Errno) -> Int32 {
+        try spawn(ownProgram, arguments, input: input, output: output, extra: nil, newSession: false)
+    }
+
+    /// By its real path where it still stands, so that process lists show its name.
+    private static var ownProgram: String {
         let path = (try? Paths.target(ofLink: "/proc/self/exe")) ?? ""
-        return try spawn(
-            Paths.exists(path) ? path : "/proc/self/exe", arguments, output: output, extra: extra, newSession: true)
+        return Paths.exists(path) ? path : "/proc/self/exe"
     }
 
     package static let extraDescriptor: Int32 = 3
@@ -49,7 +57,8 @@ package enum ChildProcess {
     }
 
     private static func spawn(
-        _ program: String, _ arguments: [String], output: OpenFile, extra: OpenFile?, newSession: Bool
+        _ program: String, _ arguments: [String], input: OpenFile? = nil, output: OpenFile, extra: OpenFile?,
+        newSession: Bool
     ) throws(Errno) -> Int32 {
         var actions = unsafe posix_spawn_file_actions_t()
         unsafe posix_spawn_file_actions_init(&actions)
@@ -58,7 +67,11 @@ package enum ChildProcess {
         unsafe posix_spawnattr_init(&attributes)
         defer { unsafe posix_spawnattr_destroy(&attributes) }
 
-        unsafe posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+        if let input {
+            unsafe posix_spawn_file_actions_adddup2(&actions, input.descriptor, STDIN_FILENO)
+        } else {
+            unsafe posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+        }
         unsafe posix_spawn_file_actions_adddup2(&actions, output.descriptor, STDOUT_FILENO)
         unsafe posix_spawn_file_actions_adddup2(&actions, output.descriptor, STDERR_FILENO)
         if let extra {

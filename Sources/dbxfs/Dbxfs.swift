@@ -18,7 +18,7 @@ struct Dbxfs: ParsableCommand {
             Login.self, Logout.self, Mount.self, Unmount.self, Status.self, Activity.self, Sync.self, Conflicts.self,
             Guard.self, Ignore.self, Pin.self, Unpin.self, WarmUp.self, Evict.self, Cache.self, Pause.self, Resume.self,
             Limit.self, List.self, Devices.self, Fsck.self,
-            Recovered.self, Version.self,
+            Recovered.self, Version.self, RaiseEvents.self,
         ])
 
     static func main() {
@@ -36,6 +36,13 @@ struct Dbxfs: ParsableCommand {
             Glibc.exit(ExitStatus.usage.rawValue)
         }
     }
+}
+
+/// The daemon's helper; nobody else's business.
+struct RaiseEvents: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: EventHelper.command, shouldDisplay: false)
+
+    func run() throws { try EventHelper.run() }
 }
 
 /// Which account: the option that every command has.

@@ -32,6 +32,12 @@ struct Mount: ParsableCommand {
     @Option(help: "What becomes of two versions of one file: keep-both, last-write-wins. (default: as last time)")
     var conflicts: String?
 
+    @Option(
+        help:
+            "Whether programs that watch the folder learn of remote changes: on, off. (default: as last time, first on)"
+    )
+    var changeEvents: String?
+
     @Option(help: .private)
     var readyDescriptor: Int32?
 
@@ -75,6 +81,13 @@ struct Mount: ParsableCommand {
             }
             settings.conflictPolicy = policy
         }
+        if let changeEvents {
+            guard changeEvents == "on" || changeEvents == "off" else {
+                throw ClientFailure(
+                    .usage, "“\(changeEvents)” says nothing about change events", remedy: "Use on or off.")
+            }
+            settings.changeEvents = changeEvents == "on"
+        }
         let mountPoint = MountPoint.resolve(path)
         if allowOther { try MountPoint.checkAllowOther() }
         settings.mountPoint = mountPoint
@@ -105,6 +118,7 @@ struct Mount: ParsableCommand {
         if let conflicts { arguments += ["--conflicts", conflicts] }
         if let cacheSize { arguments += ["--cache-size", cacheSize] }
         if let dirtyLimit { arguments += ["--dirty-limit", dirtyLimit] }
+        if let changeEvents { arguments += ["--change-events", changeEvents] }
         if let readTimeout { arguments += ["--read-timeout", "\(readTimeout)"] }
         try DetachedDaemon.start(arguments: arguments, profile: options.profile) { Output.note($0) }
         Output.line("Mounted \(options.settings.server) at \(options.mountPoint). To stop: dbxfs umount")

@@ -39,7 +39,8 @@ struct MountPointTests {
     @Test("is found in the kernel's table by its bytes")
     func table() {
         let line = #"36 35 98:0 /mnt1 /home/a\040b/Drop\134box rw,noatime master:1 - fuse.dbxfs dbxfs rw"#
-        #expect(MountTable.parse(line) == [.init(mountPoint: #"/home/a b/Drop\box"#, type: "fuse.dbxfs")])
+        #expect(
+            MountTable.parse(line) == [.init(mountPoint: #"/home/a b/Drop\box"#, type: "fuse.dbxfs", device: 98 << 20)])
         #expect(MountTable.parse("nonsense\n").isEmpty)
     }
 }

@@ -16,6 +16,13 @@ struct SimulationTests {
         #expect(output.code == 0, "\(output.text)")
     }
 
+    /// 2154: a file that was edited and removed here, and moved there, came back with the size it had here.
+    @Test("once failed, and do no more", .timeLimit(.minutes(2)), arguments: [2154])
+    func namedSeeds(seed: Int) throws {
+        let output = try Self.simulate("--seed", "\(seed)")
+        #expect(output.code == 0, "\(output.text)")
+    }
+
     @Test("go the same way twice", .timeLimit(.minutes(5)), arguments: [1, 218])
     func sameTwice(seed: Int) throws {
         let first = try Self.simulate("--seed", "\(seed)")

@@ -205,11 +205,13 @@ package struct ClientCounters: Hashable, Sendable, Codable {
     package var commitRows: [String: Int64]
     /// Pages of changes applied.
     package var pulls: Int64
+    /// Events for programs that watch the tree: `raised`, `failed`, `dropped`.
+    package var changeEvents: [String: Int64]
 
     package init(
         fuse: [String: Int64] = [:], invalidations: [String: Int64] = [:], requests: Int64 = 0,
         fetchedBlocks: Int64 = 0, fetchedBytes: Int64 = 0, uploadedBlocks: Int64 = 0, uploadedBytes: Int64 = 0,
-        commits: Int64 = 0, commitRows: [String: Int64] = [:], pulls: Int64 = 0
+        commits: Int64 = 0, commitRows: [String: Int64] = [:], pulls: Int64 = 0, changeEvents: [String: Int64] = [:]
     ) {
         self.fuse = fuse
         self.invalidations = invalidations
@@ -221,5 +223,6 @@ package struct ClientCounters: Hashable, Sendable, Codable {
         self.commits = commits
         self.commitRows = commitRows
         self.pulls = pulls
+        self.changeEvents = changeEvents
     }
 }

@@ -1,6 +1,6 @@
 import CurlHTTP
 package import DbxClientAPI
-import DbxFileSystem
+package import DbxFileSystem
 package import DbxLocalStore
 package import DbxModel
 package import DbxSync
@@ -30,6 +30,8 @@ package final class Engine: Sendable, FileSystemEvents {
         package var entropy: any Entropy
         package var log: Logger
         package var journal: ActivityJournal
+        /// Takes what programs that watch the tree are to be told of; nil: nobody is told.
+        package var events: (@Sendable ([RemoteEvent]) -> Void)?
         /// Called with every session that the server confirms, on the engine's thread.
         package var sessionChanged: @Sendable (SessionResponse) -> Void
 
@@ -39,7 +41,8 @@ package final class Engine: Sendable, FileSystemEvents {
             guardSettings: MassChangeGuard.Settings, keys: KeyringBox, uploader: ContentUploader,
             connectivity: Connectivity, time: any TimeSource,
             entropy: any Entropy,
-            log: Logger, journal: ActivityJournal, sessionChanged: @escaping @Sendable (SessionResponse) -> Void
+            log: Logger, journal: ActivityJournal, events: (@Sendable ([RemoteEvent]) -> Void)? = nil,
+            sessionChanged: @escaping @Sendable (SessionResponse) -> Void
         ) {
             self.shared = shared
             self.api = api
@@ -54,6 +57,7 @@ package final class Engine: Sendable, FileSystemEvents {
             self.entropy = entropy
             self.log = log
             self.journal = journal
+            self.events = events
             self.sessionChanged = sessionChanged
         }
     }

@@ -1,4 +1,5 @@
 import DbxClientAPI
+import DbxFileSystem
 import DbxLocalStore
 import DbxModel
 import DbxSync
@@ -54,15 +55,15 @@ extension SyncLoop {
 
     private func apply(cursor: String) throws {
         let hashes = localHashes(try parts.shared.withStore { try ConflictCandidates.staged(in: $0) })
-        let (changes, activities) = try parts.shared.withStore { store in
-            var applier = makeApplier(store, hashes)
-            try applier.applyStaged(cursor: cursor)
-            try store.dropDeadNodes(isOpen: { [tree] in tree.isOpen($0) })
-            return (applier.changes, applier.activities)
+        let done = try parts.shared.withStore { store in
+            try recording(in: store) {
+                var applier = makeApplier(store, hashes)
+                try applier.applyStaged(cursor: cursor)
+                try store.dropDeadNodes(isOpen: { [tree] in tree.isOpen($0) })
+                return applier
+            }
         }
-        applied(changes)
-        // A first pull says only that the tree was read.
-        if uploads != nil { parts.journal.add(.received, activities) }
+        applied(done)
         report.update { $0.pulls += 1 }
     }
 
@@ -89,8 +90,30 @@ extension SyncLoop {
         return hashes
     }
 
-    private func applied(_ changes: [TreeChange]) {
-        if !changes.isEmpty { tree.apply(changes: changes) }
+    private struct Applied {
+        var changes: [TreeChange]
+        var names: [NameChange]
+        var activities: [TreeActivity]
+    }
+
+    /// A first pull says only that the tree was read: nobody watches it yet.
+    private var isFirstPull: Bool { uploads == nil }
+
+    private func recording(in store: LocalStore, _ apply: () throws -> PullApplier) throws -> Applied {
+        guard !isFirstPull, parts.events != nil else {
+            let applier = try apply()
+            return Applied(changes: applier.changes, names: [], activities: applier.activities)
+        }
+        let (applier, names) = try store.recordingNames(apply)
+        return Applied(changes: applier.changes, names: names, activities: applier.activities)
+    }
+
+    private func applied(_ done: Applied) {
+        if !done.changes.isEmpty { tree.apply(changes: done.changes) }
+        if !isFirstPull {
+            parts.journal.add(.received, done.activities)
+            parts.events?(RemoteEvent.events(of: done.names, done.changes))
+        }
         dropStaleUploads()
         pacing.planSoon(now: now)
     }
@@ -121,13 +144,14 @@ extension SyncLoop {
 
     private func applyDeferred(_ id: NodeID) throws {
         let hashes = localHashes(try parts.shared.withStore { try ConflictCandidates.deferred(id, in: $0) })
-        let (changes, activities) = try parts.shared.withStore { store in
-            var applier = makeApplier(store, hashes)
-            try applier.applyDeferred(id)
-            return (applier.changes, applier.activities)
-        }
-        applied(changes)
-        parts.journal.add(.received, activities)
+        applied(
+            try parts.shared.withStore { store in
+                try recording(in: store) {
+                    var applier = makeApplier(store, hashes)
+                    try applier.applyDeferred(id)
+                    return applier
+                }
+            })
     }
 
     func store<Value>(_ body: (LocalStore) throws(StoreError) -> Value) throws(StoreError) -> Value {

@@ -5,6 +5,8 @@ package struct MountTable: Sendable {
     package struct Entry: Hashable, Sendable {
         package var mountPoint: String
         package var type: String
+        /// The kernel's number of the file system: the minor number in the low 20 bits.
+        package var device: UInt64
     }
 
     package static func current() -> [Entry] {
@@ -18,8 +20,15 @@ package struct MountTable: Sendable {
             guard let separator = fields.firstIndex(of: "-"), fields.count > separator + 1, separator > 4 else {
                 return nil
             }
-            return Entry(mountPoint: unescape(fields[4]), type: String(fields[separator + 1]))
+            return Entry(
+                mountPoint: unescape(fields[4]), type: String(fields[separator + 1]), device: device(fields[2]))
         }
+    }
+
+    /// `MAJOR:MINOR`
+    private static func device(_ field: Substring) -> UInt64 {
+        let numbers = field.split(separator: ":").map { UInt64($0) ?? 0 }
+        return numbers.count == 2 ? numbers[0] << 20 | numbers[1] : 0
     }
 
     /// Space, tab, newline and backslash come as three octal digits.

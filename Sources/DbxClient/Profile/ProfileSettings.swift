@@ -26,6 +26,9 @@ package struct ProfileSettings: Hashable, Sendable, Codable {
     /// How old a file has to be for that, in seconds; nil: a day.
     package var guardAgeSeconds: Int?
 
+    /// Whether programs that watch the folder learn of remote changes; nil: they do.
+    package var changeEvents: Bool?
+
     package static let defaultCacheLimitBytes: Int64 = 10 << 30
 
     package init(

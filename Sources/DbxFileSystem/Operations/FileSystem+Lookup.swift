@@ -35,6 +35,19 @@ extension FileSystem {
         if nodes.forget(number, count) { scheduleRemoval(of: number) }
     }
 
+    /// A node that a name led to before a remote change, as an answer that the kernel keeps: the row may be gone, or have
+    /// one link less.
+    package func shown(
+        past target: NameChange.Target, withOneLinkMore hadLink: Bool
+    ) throws(Errno) -> FileAttributes {
+        let node = try inStore { store in try store.node(target.number) }
+        nodes.remember(target.number)
+        guard let node else { return FileAttributes(past: target, at: time.now(), ownership: ownership) }
+        var past = attributes(node)
+        if hadLink, past.kind != .directory { past.links += 1 }
+        return past
+    }
+
     /// The node as an answer that the kernel keeps.
     func shown(_ node: LocalNode) -> FileAttributes {
         nodes.remember(node.number)

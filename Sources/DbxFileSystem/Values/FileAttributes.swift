@@ -36,6 +36,22 @@ package struct FileAttributes: Hashable, Sendable {
         modificationTime = attributes.mtime
         changeTime = attributes.ctime
     }
+
+    /// Of a node whose row is gone: its number and kind are all that is known.
+    init(past target: NameChange.Target, at now: Timestamp, ownership: Ownership) {
+        number = target.number
+        kind = target.kind
+        permissions = 0o700
+        links = target.kind == .directory ? 2 : 1
+        uid = ownership.shownUser(nil)
+        gid = ownership.shownGroup(nil)
+        rdev = 0
+        size = 0
+        blocks = 0
+        accessTime = now
+        modificationTime = now
+        changeTime = now
+    }
 }
 
 /// One place of a listing.

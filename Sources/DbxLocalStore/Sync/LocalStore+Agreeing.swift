@@ -99,6 +99,7 @@ extension LocalStore {
             guard let directory = try node(parent) else { return }
             let child = try id.flatMap { try node($0) }
             let before = try lookup(directory.number, name)
+            try willChange(NameKey(parent: directory.number, name: name))
             let key = [directory.number.sqlValue, name.bytes.sqlValue]
             if let child {
                 try execute(

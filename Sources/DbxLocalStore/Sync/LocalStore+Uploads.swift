@@ -146,11 +146,13 @@ extension LocalStore {
     }
 
     /// Drops what was written here and was not sent, of a node that no program can reach any more. The agreed extents
-    /// stay: should the server's node have changed meanwhile, it comes back.
+    /// stay: should the server's node have changed meanwhile, it comes back. Its size and times were not kept, so its next
+    /// row counts, however old: one comes with every name that somebody gives it.
     func revertContent(of node: LocalNode) throws {
         let agreed = try agreedContent(node.number)
         try dropContent(of: node)
         var reverted = node
+        if node.contentDirty, !node.isNew { reverted.seq = .oldest }
         reverted.contentDirty = false
         reverted.allocatedBytes = 0
         for extent in agreed {

@@ -237,6 +237,7 @@ extension LocalStore {
 
     /// Sets the local state of a name and marks it dirty; a row that is as the server has it is clean again.
     func setEntry(_ parent: InodeNumber, _ name: Name, child: InodeNumber?) throws {
+        try willChange(NameKey(parent: parent, name: name))
         let key = [parent.sqlValue, name.bytes.sqlValue]
         if child == nil {
             // What the server does not have leaves no trace.

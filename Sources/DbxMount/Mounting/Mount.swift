@@ -14,13 +14,13 @@ package final class Mount: Sendable {
     /// Mounts on a directory, which nobody checks here, and begins to serve. `ended` is called once when the mount is gone, whoever took it away, on a thread of
     /// the session: it only notes it.
     package init(
-        _ fileSystem: FileSystem, at mountPoint: String, allowOther: Bool = false,
+        _ fileSystem: FileSystem, at mountPoint: String, allowOther: Bool = false, stage: EventStage = EventStage(),
         ended: @escaping @Sendable () -> Void = {}
     ) throws(FuseMountError) {
         var options = FuseMountOptions()
         options.allowOther = allowOther
         self.fileSystem = fileSystem
-        let operations = MountOperations(fileSystem) {
+        let operations = MountOperations(fileSystem, stage: stage) {
             fileSystem.setNotifier(nil)
             ended()
         }

@@ -35,6 +35,9 @@ extension MountOperations {
     }
 
     func open(_ inode: FuseInode, flags: Int32, context: FuseContext, reply: consuming FuseReplyOpen) {
+        if stage.request(by: context) != nil {
+            return reply.succeed(FuseOpened(handle: .helper, flags: [.keepCache, .noFlush]))
+        }
         count(.open)
         do throws(Errno) {
             let opened = try fileSystem.open(
@@ -100,6 +103,7 @@ extension MountOperations {
     func release(
         _ inode: FuseInode, handle: FuseHandle, flags: Int32, context: FuseContext, reply: consuming FuseReplyNone
     ) {
+        if handle == .helper { return reply.succeed() }
         count(.release)
         fileSystem.release(FileHandle(rawValue: handle.rawValue))
         reply.succeed()

@@ -9,8 +9,9 @@ extension MountOperations {
         _ name: Span<UInt8>, in parent: FuseInode, mode: UInt32, rdev: UInt64, context: FuseContext,
         reply: consuming FuseReplyEntry
     ) {
-        count(.mknod)
         do throws(Errno) {
+            if let staged = stage.request(by: context) { return reply.succeed(try make(name, in: parent, for: staged)) }
+            count(.mknod)
             guard let kind = NodeKind(fileType: mode), kind != .directory, kind != .symlink else {
                 throw .invalidArgument
             }
@@ -24,8 +25,9 @@ extension MountOperations {
     func makeDirectory(
         _ name: Span<UInt8>, in parent: FuseInode, mode: UInt32, context: FuseContext, reply: consuming FuseReplyEntry
     ) {
-        count(.mkdir)
         do throws(Errno) {
+            if let staged = stage.request(by: context) { return reply.succeed(try make(name, in: parent, for: staged)) }
+            count(.mkdir)
             let blueprint = NodeBlueprint(kind: .directory, permissions: mode.permissions)
             reply.succeed(try make(blueprint, name, parent, context))
         } catch {
@@ -37,8 +39,9 @@ extension MountOperations {
         _ name: Span<UInt8>, in parent: FuseInode, target: Span<UInt8>, context: FuseContext,
         reply: consuming FuseReplyEntry
     ) {
-        count(.symlink)
         do throws(Errno) {
+            if let staged = stage.request(by: context) { return reply.succeed(try make(name, in: parent, for: staged)) }
+            count(.symlink)
             reply.succeed(try make(.symlink(to: [UInt8](copying: target)), name, parent, context))
         } catch {
             reply.fail(error.rawValue)
@@ -67,8 +70,12 @@ extension MountOperations {
     }
 
     func unlink(_ name: Span<UInt8>, in parent: FuseInode, context: FuseContext, reply: consuming FuseReplyNone) {
-        count(.unlink)
         do throws(Errno) {
+            if let staged = stage.request(by: context) {
+                try remove(name, in: parent, for: staged)
+                return reply.succeed()
+            }
+            count(.unlink)
             try fileSystem.unlink(try Name(decoding: name), in: parent.number)
             reply.succeed()
         } catch {
@@ -79,8 +86,12 @@ extension MountOperations {
     func removeDirectory(
         _ name: Span<UInt8>, in parent: FuseInode, context: FuseContext, reply: consuming FuseReplyNone
     ) {
-        count(.rmdir)
         do throws(Errno) {
+            if let staged = stage.request(by: context) {
+                try remove(name, in: parent, for: staged)
+                return reply.succeed()
+            }
+            count(.rmdir)
             try fileSystem.removeDirectory(try Name(decoding: name), in: parent.number)
             reply.succeed()
         } catch {
@@ -92,9 +103,13 @@ extension MountOperations {
         _ name: Span<UInt8>, in parent: FuseInode, to newName: Span<UInt8>, in newParent: FuseInode,
         flags: FuseRenameFlags, context: FuseContext, reply: consuming FuseReplyNone
     ) {
-        count(.rename)
         let rename: Rename
         do throws(Errno) {
+            if let staged = stage.request(by: context) {
+                try self.rename(name, in: parent, to: newName, in: newParent, for: staged)
+                return reply.succeed()
+            }
+            count(.rename)
             rename = Rename(
                 try Name(decoding: name), in: parent.number, to: try Name(decoding: newName), in: newParent.number,
                 mode: try RenameMode(flags))

@@ -10,10 +10,12 @@ import FuseLowLevel
 /// boxed reply.
 final class MountOperations: FuseOperations {
     let fileSystem: FileSystem
+    let stage: EventStage
     private let ended: @Sendable () -> Void
 
-    init(_ fileSystem: FileSystem, ended: @escaping @Sendable () -> Void) {
+    init(_ fileSystem: FileSystem, stage: EventStage, ended: @escaping @Sendable () -> Void) {
         self.fileSystem = fileSystem
+        self.stage = stage
         self.ended = ended
     }
 
@@ -30,8 +32,11 @@ final class MountOperations: FuseOperations {
     // MARK: Looking up and attributes
 
     func lookup(_ name: Span<UInt8>, in parent: FuseInode, context: FuseContext, reply: consuming FuseReplyEntry) {
-        count(.lookup)
         do throws(Errno) {
+            if let staged = stage.request(by: context), let past = try lookUp(name, in: parent.number, for: staged) {
+                return reply.succeed(past)
+            }
+            count(.lookup)
             reply.succeed(try lookUp(name, in: parent.number))
         } catch {
             reply.fail(error.rawValue)
@@ -69,8 +74,12 @@ final class MountOperations: FuseOperations {
         of inode: FuseInode, to change: FuseAttributeChange, context: FuseContext,
         reply: consuming FuseReplyAttributes
     ) {
-        count(.setattr)
         do throws(Errno) {
+            if let staged = stage.request(by: context) {
+                return reply.succeed(
+                    try self.attributes(of: inode, for: staged), timeoutSeconds: KernelCache.seconds)
+            }
+            count(.setattr)
             let attributes = try fileSystem.setAttributes(of: inode.number, to: AttributeChange(change))
             reply.succeed(FuseAttributes(attributes), timeoutSeconds: KernelCache.seconds)
         } catch {
