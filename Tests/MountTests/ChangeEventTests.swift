@@ -68,7 +68,7 @@ extension MountTests {
         private func watch(_ client: MountedClient, probedBy other: MountedClient? = nil) throws -> Watcher {
             let watcher = try Watcher(client.mountPoint, log: directory.path + "/events")
             // The daemon looks for watches now and then: from the first event on it knows of this one.
-            if let other { try watcher.probe { try other.script("mkdir probe; rmdir probe") } }
+            if let other { try watcher.probe { try other.script("mkdir probe-$RANDOM$RANDOM") } }
             return watcher
         }
 

@@ -76,6 +76,8 @@ final class Device: @unchecked Sendable {
                 if life != nil { return true }
             } catch {
                 trace.note("\(name) cannot start: \(error)")
+                // Revoked meanwhile: a person logs in again.
+                if (error as? APIError)?.meaning == .loggedOut { login = nil }
                 // A disk that fails now and then: a person tries again.
                 failures += error is APIError ? 0 : 1
                 if !disk.isDead, failures > 20 { throw error }
