@@ -30,7 +30,9 @@ package enum ChildProcess {
 
     /// Starts this program again with its standard streams on the given files.
     static func startHelper(arguments: [String], input: OpenFile, output: OpenFile) throws(Errno) -> Int32 {
-        try spawn(ownProgram, arguments, input: input, output: output, extra: nil, newSession: false)
+        // Not all libraries open their sockets so that they close on exec.
+        _ = dbxfs_close_on_exec_from(UInt32(extraDescriptor))
+        return try spawn(ownProgram, arguments, input: input, output: output, extra: nil, newSession: false)
     }
 
     /// By its real path where it still stands, so that process lists show its name.
