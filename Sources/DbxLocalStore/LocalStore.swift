@@ -30,7 +30,7 @@ package final class LocalStore {
     var names: [NameKey: InodeNumber?] = [:]
     var stretches: [StretchKey: [LocalExtent]] = [:]
     var space = SpaceMap()
-    var cachedBlocks: [BlockNumber: CachedBlock] = [:]
+    var cachedBlocks = CacheIndex()
     var evictionClock = EvictionClock()
     /// Blocks that are never evicted.
     var pinnedBlocks: Set<BlockNumber> = []

@@ -9,8 +9,8 @@ struct CacheReader: Sendable {
 
     /// The block with its content; nil where it is not in the cache, or no longer what it was.
     func read(_ number: BlockNumber) throws(StoreError) -> BlockBase? {
-        let (block, cached) = try shared.withStore { store throws(StoreError) in
-            (try store.block(number), store.cached(number))
+        let (block, cached, expected) = try shared.withStore { store throws(StoreError) in
+            (try store.block(number), store.cached(number), try store.checksums(of: number))
         }
         guard let block, let cached else { return nil }
         let plain: [UInt8]
@@ -21,7 +21,7 @@ struct CacheReader: Sendable {
         }
         // The room may have been given to something else meanwhile; if it has not, the disk has damaged the block.
         let checksums = unsafe plain.withUnsafeBytes { unsafe CRC32C.checksums($0, frameBytes: CachedBlock.frameBytes) }
-        guard checksums == cached.checksums else {
+        guard checksums == expected else {
             try shared.withStore { store throws(StoreError) in
                 if store.cached(number)?.location == cached.location { try store.dropCache(number) }
             }

@@ -105,7 +105,7 @@ extension LocalStore {
     }
 
     /// Whether a block is in the cache; no use of it.
-    package func isCached(_ block: BlockNumber) -> Bool { cachedBlocks[block] != nil }
+    package func isCached(_ block: BlockNumber) -> Bool { cachedBlocks.contains(block) }
 
     /// Room for a block's content; evicts others to stay under the limit. Write there without the lock, then call
     /// `commitCache` or `abandonCache`. `noSpace`: an epoch may give back what has been evicted.
@@ -122,7 +122,7 @@ extension LocalStore {
     package func commitCache(
         _ block: BlockNumber, at location: SegmentLocation, bytes: Int64, checksums: [UInt32]
     ) throws(StoreError) {
-        if cachedBlocks[block] != nil { return abandonCache(location, bytes: bytes) }
+        if cachedBlocks.contains(block) { return abandonCache(location, bytes: bytes) }
         try transaction {
             try execute(
                 "INSERT INTO cache (block, segment, place, length, checksums) VALUES (?, ?, ?, ?, ?)",
@@ -132,17 +132,32 @@ extension LocalStore {
                     checksums.flatMap(\.bigEndianBytes).sqlValue,
                 ])
         }
-        enter(CachedBlock(block: block, location: location, length: bytes, checksums: checksums, isVerified: true))
+        enter(CachedBlock(block: block, location: location, length: bytes, isVerified: true))
     }
 
     func enter(_ cached: CachedBlock) {
-        cachedBlocks[cached.block] = cached
+        cachedBlocks.enter(cached)
         evictionClock.add(cached.block)
         cachedBytes += cached.length
     }
 
+    /// Of each 64 KiB of a cached block's content; none where it is not cached.
+    package func checksums(of block: BlockNumber) throws(StoreError) -> [UInt32] {
+        do {
+            let sums = try queryOne("SELECT checksums FROM cache WHERE block = ?", [block.rawValue.sqlValue]) {
+                $0.bytes(0)
+            }
+            guard let sums else { return [] }
+            return stride(from: 0, to: sums.count, by: 4).map {
+                UInt32(truncatingIfNeeded: sums[$0..<min($0 + 4, sums.count)].bigEndianValue)
+            }
+        } catch {
+            throw Self.storeError(error)
+        }
+    }
+
     /// The bytes have been compared with their checksums.
-    package func markVerified(_ block: BlockNumber) { cachedBlocks[block]?.isVerified = true }
+    package func markVerified(_ block: BlockNumber) { cachedBlocks.markVerified(block) }
 
     /// Forgets a cached block, because it was found damaged.
     package func dropCache(_ block: BlockNumber) throws(StoreError) { try forget(block) }
@@ -156,7 +171,7 @@ extension LocalStore {
     private func evictOne() throws(StoreError) -> Bool {
         while let block = evictionClock.next() {
             // A pinned block comes back into the queue when it is pinned no more.
-            guard cachedBlocks[block] != nil, !pinnedBlocks.contains(block) else { continue }
+            guard cachedBlocks.contains(block), !pinnedBlocks.contains(block) else { continue }
             statistics.evictedBlocks += 1
             try forget(block)
             return true
@@ -167,7 +182,7 @@ extension LocalStore {
     private func forget(_ block: BlockNumber) throws(StoreError) {
         guard let cached = cachedBlocks[block] else { return }
         try transaction { try execute("DELETE FROM cache WHERE block = ?", [block.rawValue.sqlValue]) }
-        cachedBlocks[block] = nil
+        cachedBlocks.remove(block)
         evictionClock.forget(block)
         cachedBytes -= cached.length
         space.release(cached.location, cached.length)

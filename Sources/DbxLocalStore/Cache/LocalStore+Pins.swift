@@ -60,7 +60,7 @@ extension LocalStore {
             }
         }
         pinnedBlocks.formUnion(adding)
-        for block in removing where pinnedBlocks.remove(block) != nil && cachedBlocks[block] != nil {
+        for block in removing where pinnedBlocks.remove(block) != nil && cachedBlocks.contains(block) {
             evictionClock.add(block)
         }
     }

@@ -115,7 +115,7 @@ extension StoreCheck {
                 store.stagingBytes = counted
             }
         }
-        claims += store.cachedBlocks.values.map { Claim(location: $0.location, length: $0.length, block: $0.block) }
+        claims += store.cachedBlocks.all.map { Claim(location: $0.location, length: $0.length, block: $0.block) }
         claims.sort { ($0.location.segment, $0.firstPage) < ($1.location.segment, $1.firstPage) }
         var reach: Claim?
         for claim in claims {
@@ -144,7 +144,7 @@ extension StoreCheck {
     }
 
     mutating func checkCache() throws {
-        for cached in store.cachedBlocks.values.sorted(by: { $0.block.rawValue < $1.block.rawValue }) {
+        for cached in store.cachedBlocks.all.sorted(by: { $0.block.rawValue < $1.block.rawValue }) {
             guard let fault = try fault(of: cached) else { continue }
             try note(.cache, "cached block \(cached.block.rawValue) \(fault)") { [store] in
                 try store.dropCache(cached.block)
@@ -178,7 +178,7 @@ extension StoreCheck {
         let sums = stride(from: 0, to: bytes.count, by: CachedBlock.frameBytes).map {
             CRC32C.checksum(Array(bytes[$0..<min(bytes.count, $0 + CachedBlock.frameBytes)]))
         }
-        return sums == cached.checksums ? nil : "is damaged"
+        return try sums == store.checksums(of: cached.block) ? nil : "is damaged"
     }
 }
 

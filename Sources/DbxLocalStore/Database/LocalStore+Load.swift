@@ -49,20 +49,24 @@ extension LocalStore {
             "SELECT start, length, block, segment, place, epoch FROM content WHERE block IS NULL", [], Self.extent)
         for extent in extents { retain(extent) }
         try loadSums(extents)
-        let blocks = try query("SELECT block, segment, place, length, checksums FROM cache") { row -> CachedBlock in
+        try loadCache()
+    }
+
+    private func loadCache() throws {
+        let count = try queryOne("SELECT count(*) FROM cache") { $0[0] as Int } ?? 0
+        cachedBlocks.reserveCapacity(count)
+        try database.read("SELECT block, segment, place, length FROM cache", []) { row in
             let segment: Int64 = row[1]
-            let sums = row.bytes(4)
-            return CachedBlock(
+            let cached = CachedBlock(
                 block: BlockNumber(rawValue: row[0]),
                 location: SegmentLocation(segment: Int32(truncatingIfNeeded: segment), position: row[2]),
-                length: row[3],
-                checksums: stride(from: 0, to: sums.count, by: 4).map {
-                    UInt32(truncatingIfNeeded: sums[$0..<min($0 + 4, sums.count)].bigEndianValue)
-                }, isVerified: false)
-        }
-        for block in blocks {
-            space.retain(block.location, block.length)
-            enter(block)
+                length: row[3], isVerified: false)
+            guard CacheIndex.canHold(cached.location, cached.length) else {
+                throw StoreError.corrupt("a cached block's row")
+            }
+            space.retain(cached.location, cached.length)
+            enter(cached)
+            return true
         }
     }
 

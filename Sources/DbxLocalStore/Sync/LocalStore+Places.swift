@@ -19,7 +19,7 @@ extension LocalStore {
             switch extent.source {
             case .staging: places.stagingBytes += extent.length
             case .block(let block, _):
-                if cachedBlocks[block] == nil {
+                if !cachedBlocks.contains(block) {
                     places.remoteBytes += extent.length
                 } else {
                     places.cachedBytes += extent.length

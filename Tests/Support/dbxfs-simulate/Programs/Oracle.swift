@@ -64,9 +64,12 @@ struct Oracle {
     }
 
     private func fromCache(_ number: BlockNumber) -> [UInt8]? {
-        guard let cached = shared.withStore({ $0.cached(number) }),
+        guard
+            let (cached, sums) = shared.withStore({ store in
+                store.cached(number).map { ($0, try? store.checksums(of: number)) }
+            }),
             let bytes = try? shared.segments.read(count: Int(cached.length), at: cached.location),
-            bytes.withUnsafeBytes({ CRC32C.checksums($0, frameBytes: CachedBlock.frameBytes) }) == cached.checksums
+            bytes.withUnsafeBytes({ CRC32C.checksums($0, frameBytes: CachedBlock.frameBytes) }) == sums
         else { return nil }
         return bytes
     }
