@@ -185,5 +185,25 @@ extension MountTests {
             #expect(after.uploadedBytes == before.uploadedBytes)
             #expect(after.commits > before.commits)
         }
+
+        @Test(.timeLimit(.minutes(3)))
+        func `a tree that is copied in the mount sends no content, by whatever calls it is copied`() throws {
+            let server = try makeServer()
+            let client = try MountedClient.mounted(on: server, name: "laptop")
+            try client.script(
+                "mkdir d; for i in $(seq 20); do head -c 20000 /dev/urandom > d/$i; done; head -c 9000000 /dev/urandom > d/l"
+            )
+            try client.sync()
+            let before = try client.counters()
+            try client.script("cp -r d byCall")
+            try client.sync()
+            let cloned = try client.counters()
+            #expect(cloned.uploadedBytes == before.uploadedBytes)
+            try client.script("tar -c d | (mkdir byBytes; tar -x -C byBytes --strip-components=1)")
+            try client.sync()
+            #expect(try client.counters().uploadedBytes == cloned.uploadedBytes)
+            let other = try MountedClient.mounted(on: server, name: "desk")
+            try other.script("diff -r d byCall; diff -r d byBytes")
+        }
     }
 }
