@@ -48,6 +48,8 @@ package final class LocalStore {
     /// While set, staging is limited by the disk only: for moments in which nobody may wait for uploads.
     package var isStagingLimitLifted = false
     package internal(set) var cachedBytes: Int64 = 0
+    /// Room that is being filled with blocks on their way into the cache: it counts too, or the limit would be none.
+    var reservedCacheBytes: Int64 = 0
     var nextCookie: Int64 = 1
     /// Whether there are ignore rules at all.
     var hasRules = false

@@ -55,6 +55,21 @@ import Testing
         #expect(!pinned.contains { store.isCached($0) })
     }
 
+    @Test func `Room for blocks on their way counts towards the limit`() throws {
+        let directory = NSTemporaryDirectory() + "/dbxfs-evict-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let store = try LocalStore(
+            StoreConfiguration(directory: directory, cacheLimitBytes: 10 * 4_096, freeSpaceFloorBytes: 0))
+        try store.makeRoot(NodeID(high: 1, low: 1), now: SystemTime().now())
+        let cached = try (0..<8).map { try Self.cache($0, in: store) }
+        let places = try (0..<10).map { _ in try store.reserveCache(bytes: 4_096) }
+        #expect(!cached.contains { store.isCached($0) })
+        #expect(throws: StoreError.noSpace) { _ = try store.reserveCache(bytes: 1) }
+        for place in places { store.abandonCache(place, bytes: 4_096) }
+        _ = try Self.cache(100, in: store)
+        #expect(store.cachedBytes == 4_096)
+    }
+
     /// A block of one page in the cache.
     private static func cache(_ index: Int, in store: LocalStore) throws -> BlockNumber {
         let id = BlockID(bytes: Array(repeating: 0, count: 24) + UInt64(index).bigEndianBytes)!

@@ -110,13 +110,18 @@ extension LocalStore {
     /// Room for a block's content; evicts others to stay under the limit. Write there without the lock, then call
     /// `commitCache` or `abandonCache`. `noSpace`: an epoch may give back what has been evicted.
     package func reserveCache(bytes: Int64) throws(StoreError) -> SegmentLocation {
-        while cachedBytes + bytes > configuration.cacheLimitBytes {
+        while cachedBytes + reservedCacheBytes + bytes > configuration.cacheLimitBytes {
             guard try evictOne() else { throw .noSpace }
         }
-        return try allocate(bytes, forStaging: false)
+        let location = try allocate(bytes, forStaging: false)
+        reservedCacheBytes += bytes
+        return location
     }
 
-    package func abandonCache(_ location: SegmentLocation, bytes: Int64) { space.release(location, bytes) }
+    package func abandonCache(_ location: SegmentLocation, bytes: Int64) {
+        reservedCacheBytes -= bytes
+        space.release(location, bytes)
+    }
 
     /// Enters a block whose content has been written to `location`. One that came meanwhile stays.
     package func commitCache(
@@ -132,6 +137,7 @@ extension LocalStore {
                     checksums.flatMap(\.bigEndianBytes).sqlValue,
                 ])
         }
+        reservedCacheBytes -= bytes
         enter(CachedBlock(block: block, location: location, length: bytes, isVerified: true))
     }
 
