@@ -85,7 +85,7 @@ extension ClientDaemon: ControlHandling {
             dataDirectory: options.profile.dataDirectory, server: options.settings.server,
             user: credentials.session.userName,
             device: credentials.session.deviceName, mountPoint: options.mountPoint, mountedAt: startedAt,
-            connection: connectivity.status, pending: pending, localOnly: engine.localOnly(),
+            connection: connectivity.status, tree: crawler.status, pending: pending, localOnly: engine.localOnly(),
             transfer: transfer(pending),
             refused: report.refused, lastError: report.lastError, cache: cache(), quota: report.quota,
             counters: counters(report), settings: currentSettings,

@@ -88,6 +88,7 @@ extension ClientDaemon {
         _ paths: [[UInt8]], report: (FetchProgress) -> Bool
     ) throws(ClientFailure) -> FetchProgress {
         let nodes = try nodes(at: paths).map(\.node)
+        try listAll(below: nodes)
         // Again after an eviction made room, and for what changed meanwhile.
         for _ in 0..<4 {
             var missing: [(number: BlockNumber, bytes: Int64)] = []
@@ -160,6 +161,15 @@ extension ClientDaemon {
     }
 
     // MARK: Parts
+
+    private func listAll(below nodes: [LocalNode]) throws(ClientFailure) {
+        var walk = ContentWalk(nodes)
+        repeat {
+            let folder = try inStore { store throws(StoreError) in try walk.unlisted(store) }
+            guard let folder, let failure = lister.listAll(of: folder) else { continue }
+            throw Self.fetchFailure(failure)
+        } while try inStore({ store throws(StoreError) in try walk.step(store) }) != nil
+    }
 
     /// How much of the files at and below the nodes is here; `take` is given each of their blocks once.
     private func content(

@@ -51,7 +51,7 @@ extension ClientDaemon {
 
     private static func openStore(_ options: MountOptions, root: NodeID) throws(StoreError) -> SharedStore {
         let store = try LocalStore(storeConfiguration(options))
-        try store.makeRoot(root, now: SystemTime().now())
+        try store.makeRoot(root, now: SystemTime().now(), knowledge: .partial)
         return SharedStore(store)
     }
 
@@ -81,14 +81,15 @@ extension ClientDaemon {
     }
 
     static func pinKeeper(
-        _ shared: SharedStore, _ fetcher: BlockFetcher, _ engine: Engine, _ fileSystem: FileSystem,
-        _ connectivity: Connectivity
+        _ shared: SharedStore, _ fetcher: BlockFetcher, _ lister: DirectoryLister, _ engine: Engine,
+        _ fileSystem: FileSystem, _ connectivity: Connectivity
     ) -> PinKeeper {
         PinKeeper(
             shared: shared, blocks: fetcher, time: SystemTime(),
             PinKeeper.Surroundings(
                 tree: { engine.treeState },
                 mayFetch: { !engine.pause.isOn && connectivity.status.state == .connected },
+                list: { lister.listAll(of: $0) == nil },
                 makeRoom: { try? fileSystem.synchronizeEverything() }))
     }
 

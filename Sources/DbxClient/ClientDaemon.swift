@@ -32,6 +32,9 @@ package final class ClientDaemon: Sendable {
     let shared: SharedStore
     let meter: TransferMeter
     let fetcher: BlockFetcher
+    let listing: ListingPages
+    let lister: DirectoryLister
+    let crawler: Crawler
     private let uploader: ContentUploader
     let engine: Engine
     let fileSystem: FileSystem
@@ -84,10 +87,23 @@ package final class ClientDaemon: Sendable {
                 let state = connectivity.status.state
                 return state == .offline || state == .refused
             }
+            let listing = ListingPages(
+                ListingPages.Parts(
+                    shared: shared, api: api, namespace: grant.id, device: credentials.session.deviceName,
+                    conflictPolicy: options.settings.conflictPolicy ?? .keepBoth, time: time, entropy: entropy, log: log
+                ))
+            let lister = try DirectoryLister(listing) {
+                let state = connectivity.status.state
+                return state == .offline || state == .refused
+            }
             connectivity.onChange { state in
                 log.info("connection: \(state.rawValue)")
-                if state != .connected { fetcher.serverWentAway() }
+                guard state != .connected else { return }
+                fetcher.serverWentAway()
+                lister.serverWentAway()
             }
+            self.listing = listing
+            self.lister = lister
             uploader = try ContentUploader(
                 api: api, namespace: grant.id, shared: shared, keys: keys, meter: meter, entropy: entropy)
             engine = Engine(
@@ -100,10 +116,15 @@ package final class ClientDaemon: Sendable {
                     events: Self.listener(changeEvents, options.settings)
                 ) { session in Self.keep(session, credentials, options.profile, keys, log) })
             fileSystem = try FileSystem(
-                shared: shared, blocks: fetcher, time: time, ownership: Self.ownership(options), events: engine,
+                shared: shared, blocks: fetcher, listing: lister, time: time, ownership: Self.ownership(options),
+                events: engine,
                 states: engine, limits: Self.limits(options))
             self.fetcher = fetcher
-            pinKeeper = Self.pinKeeper(shared, fetcher, engine, fileSystem, connectivity)
+            pinKeeper = Self.pinKeeper(shared, fetcher, lister, engine, fileSystem, connectivity)
+            let engine = engine
+            crawler = Crawler(
+                shared: shared, lister: lister, limit: options.settings.treeLimit ?? Crawler.defaultLimit, time: time
+            ) { connectivity.isConnected && !engine.pause.isOn }
         } catch {
             throw ClientFailure(
                 .failed, "Cannot start the daemon's threads: \(error)",
@@ -161,12 +182,15 @@ package final class ClientDaemon: Sendable {
             throw Self.threadFailure(error)
         }
         do throws(ClientFailure) {
-            try fillEmptyReplica(progress)
+            try fillEmptyReplica()
             try bringBack(progress)
             do throws(Errno) {
+                listing.attach(fileSystem) { [engine] news in engine.listed(news) }
+                engine.onRelisting { [crawler] in crawler.kick() }
                 try engine.start(on: fileSystem)
                 try events.start()
                 try pinKeeper.start()
+                try crawler.start()
             } catch {
                 throw Self.threadFailure(error)
             }
@@ -177,8 +201,8 @@ package final class ClientDaemon: Sendable {
         return judge
     }
 
-    /// The first mount of an account shows the whole tree from its first moment; later ones show what is known.
-    private func fillEmptyReplica(_ progress: (String) -> Void) throws(ClientFailure) {
+    /// The first mount of an account begins with what lies in the mounted directory; later ones show what is known.
+    private func fillEmptyReplica() throws(ClientFailure) {
         do {
             // An undone mass change lists anew too, but all that is here stays as it is meanwhile.
             let isKnown = try shared.withStore { store throws(StoreError) in
@@ -186,12 +210,8 @@ package final class ClientDaemon: Sendable {
                 return try store.meta(SyncMeta.cursor) != nil
             }
             guard !isKnown else { return }
-            var told = 0
-            try engine.pullFirst(into: fileSystem) { rows in
-                guard rows >= told + 10_000 else { return }
-                told = rows
-                progress("Reading the tree: \(rows) rows so far …")
-            }
+            try shared.withStore { store throws(StoreError) in try store.setKnowledge(of: .root, .partial) }
+            try listing.bringFirst()
         } catch let error as APIError {
             throw waiting(because: Account.failure(of: error, server: options.settings.server))
         } catch {
@@ -241,6 +261,8 @@ package final class ClientDaemon: Sendable {
         control?.stop()
         connectivity.stop()
         events.stop()
+        crawler.stop()
+        lister.shutdown()
         fetcher.shutdown()
         pinKeeper.stop()
         engine.stop()

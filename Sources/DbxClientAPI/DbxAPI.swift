@@ -23,8 +23,12 @@ package protocol DbxAPI: Sendable {
     func commit(in namespace: NamespaceID, body: [UInt8], cancel: CancelToken?) throws(APIError) -> CommitResult
     /// One page of a directory, in name order.
     func listing(
-        in namespace: NamespaceID, of directory: NodeID, after: String?, limit: Int, cancel: CancelToken?
+        in namespace: NamespaceID, of directory: NodeID, _ request: ListingRequest, cancel: CancelToken?
     ) throws(APIError) -> ListingPage
+    /// At most `NodesPage.maximumIDs`; those that do not exist are left out. The answer is not older than the cursor.
+    func nodes(
+        _ ids: [NodeID], in namespace: NamespaceID, cursor: String?, cancel: CancelToken?
+    ) throws(APIError) -> NodesPage
 
     /// At most `UploadRequest.maximumBlocks`; one grant each, in order.
     func requestUploads(
@@ -58,6 +62,24 @@ package struct WantedBlock: Hashable, Sendable {
     package init(id: BlockID, storedBytes: Int64) {
         self.id = id
         self.storedBytes = storedBytes
+    }
+}
+
+/// Which page of a listing, and what of it.
+package struct ListingRequest: Hashable, Sendable {
+    /// `next` of the page before; nil: from the beginning.
+    package var after: String?
+    package var limit: Int
+    /// The answer is not older.
+    package var cursor: String?
+    /// Whether the files' segments and blocks come too.
+    package var content: Bool
+
+    package init(after: String? = nil, limit: Int, cursor: String? = nil, content: Bool = false) {
+        self.after = after
+        self.limit = limit
+        self.cursor = cursor
+        self.content = content
     }
 }
 

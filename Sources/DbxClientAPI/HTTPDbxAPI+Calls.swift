@@ -64,12 +64,24 @@ extension HTTPDbxAPI: DbxAPI {
     }
 
     package func listing(
-        in namespace: NamespaceID, of directory: NodeID, after: String?, limit: Int, cancel: CancelToken?
+        in namespace: NamespaceID, of directory: NodeID, _ request: ListingRequest, cancel: CancelToken?
     ) throws(APIError) -> ListingPage {
-        let query = (after.map { [("after", $0)] } ?? []) + [("limit", String(limit))]
+        var query = [("limit", String(request.limit))]
+        if let after = request.after { query.append(("after", after)) }
+        if let cursor = request.cursor { query.append(("cursor", cursor)) }
+        if request.content { query.append(("content", "true")) }
         let url = url(.listing, ["namespace": namespace.hex, "node": directory.hex], query: query)
         let call = Call(method: .get, url: url, limitBytes: Self.maximumPageBytes, isCompressed: true)
         return try decode(ListingPage.self, from: send(call, cancel: cancel))
+    }
+
+    package func nodes(
+        _ ids: [NodeID], in namespace: NamespaceID, cursor: String?, cancel: CancelToken?
+    ) throws(APIError) -> NodesPage {
+        let query = [("ids", ids.map(\.hex).joined(separator: ","))] + (cursor.map { [("cursor", $0)] } ?? [])
+        let url = url(.nodes, ["namespace": namespace.hex], query: query)
+        let call = Call(method: .get, url: url, limitBytes: Self.maximumPageBytes)
+        return try decode(NodesPage.self, from: send(call, cancel: cancel))
     }
 
     // MARK: Blocks

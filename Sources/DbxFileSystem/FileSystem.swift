@@ -14,6 +14,8 @@ package final class FileSystem: Sendable {
     package let counters = RequestCounters()
     let shared: SharedStore
     let blocks: any BlockFetching
+    /// Nil where every directory is known in whole.
+    let listing: (any DirectoryListing)?
     let time: any TimeSource
     let events: any FileSystemEvents
     let states: (any SyncStateReporting)?
@@ -33,12 +35,14 @@ package final class FileSystem: Sendable {
     let limits: FileSystemLimits
 
     package init(
-        shared: SharedStore, blocks: any BlockFetching, time: any TimeSource, ownership: Ownership,
+        shared: SharedStore, blocks: any BlockFetching, listing: (any DirectoryListing)? = nil, time: any TimeSource,
+        ownership: Ownership,
         events: any FileSystemEvents, states: (any SyncStateReporting)? = nil,
         limits: FileSystemLimits = FileSystemLimits()
     ) throws(Errno) {
         self.shared = shared
         self.blocks = blocks
+        self.listing = listing
         self.time = time
         self.ownership = ownership
         self.events = events

@@ -59,6 +59,8 @@ package final class LocalStore {
     var knownLocalOnlyBytes: (epoch: Int64, bytes: Int64)?
     /// While somebody wants to know which names change.
     var nameRecorder: NameRecorder?
+    /// Directories of which a page is on its way, with the names that the server said meanwhile are gone.
+    var listingsUnderWay: [InodeNumber: [Name: Seq]] = [:]
     /// Space that a failed transaction would have to give back or take again.
     var undo: [() -> Void] = []
 

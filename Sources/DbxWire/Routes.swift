@@ -13,6 +13,7 @@ package enum Route: String, CaseIterable, Sendable {
     case uploads = "/v1/namespaces/{namespace}/uploads"
     case blocks = "/v1/namespaces/{namespace}/blocks"
     case block = "/v1/namespaces/{namespace}/blocks/{block}"
+    case nodes = "/v1/namespaces/{namespace}/nodes"
     case listing = "/v1/namespaces/{namespace}/nodes/{node}/entries"
     case revisions = "/v1/namespaces/{namespace}/nodes/{node}/revisions"
     case events = "/v1/events"

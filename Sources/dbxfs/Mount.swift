@@ -29,6 +29,9 @@ struct Mount: ParsableCommand {
     @Option(help: "Seconds after which a read that waits for the server fails (default: 60).")
     var readTimeout: Int?
 
+    @Option(help: "Up to how many files and folders are listed before somebody looks into them (default: 2000000).")
+    var treeLimit: Int?
+
     @Option(help: "What becomes of two versions of one file: keep-both, last-write-wins. (default: as last time)")
     var conflicts: String?
 
@@ -73,6 +76,12 @@ struct Mount: ParsableCommand {
                     .usage, "“\(readTimeout)” is no time to wait for a read", remedy: "Use 1 to 3600 seconds.")
             }
             settings.readTimeoutSeconds = readTimeout
+        }
+        if let treeLimit {
+            guard treeLimit >= 0 else {
+                throw ClientFailure(.usage, "“\(treeLimit)” is no number of entries", remedy: "Use 0 or more.")
+            }
+            settings.treeLimit = treeLimit
         }
         if let conflicts {
             guard let policy = ProfileSettings.conflictPolicy(named: conflicts) else {
@@ -119,6 +128,7 @@ struct Mount: ParsableCommand {
         if let cacheSize { arguments += ["--cache-size", cacheSize] }
         if let dirtyLimit { arguments += ["--dirty-limit", dirtyLimit] }
         if let changeEvents { arguments += ["--change-events", changeEvents] }
+        if let treeLimit { arguments += ["--tree-limit", "\(treeLimit)"] }
         if let readTimeout { arguments += ["--read-timeout", "\(readTimeout)"] }
         try DetachedDaemon.start(arguments: arguments, profile: options.profile) { Output.note($0) }
         Output.line("Mounted \(options.settings.server) at \(options.mountPoint). To stop: dbxfs umount")

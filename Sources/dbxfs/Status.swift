@@ -11,7 +11,8 @@ struct Status: ParsableCommand {
         discussion: """
             A file or folder is synced, online-only (its content is fetched when it is read), pending (the server has an \
             older state), local-only (the server has never had it), uploading, conflicted (two versions were kept), or \
-            refused (the server will not take it; reason and remedy are shown).
+            refused (the server will not take it; reason and remedy are shown). A folder is not-listed while this computer \
+            does not know yet what is in it: that is asked of the server when somebody looks.
             """)
 
     @Argument(help: "The mounted directory, or files and folders in it. (default: the profile's)", completion: .file())
@@ -103,6 +104,11 @@ struct Status: ParsableCommand {
             "connection  \(status.connection.state.rawValue) for \(age(status.connection.since))"
                 + (status.connection.detail.map { " (\($0))" } ?? ""),
         ]
+        if !status.tree.isComplete {
+            let known = "tree        \(status.tree.entries) entries known, "
+            lines.append(
+                known + (status.tree.isReading ? "listing the rest" : "the rest is listed when somebody looks into it"))
+        }
         if status.isPaused {
             let end = status.pausedUntil.map { " until \(Output.date($0))" } ?? ""
             lines.append("sync        paused\(end); to go on: dbxfs resume")

@@ -44,7 +44,7 @@ final class EngineFixture {
         let session = try api.session(cancel: nil)
         let grant = session.namespaces[0]
         let store = try LocalStore(StoreConfiguration(directory: directory.path + "/store", freeSpaceFloorBytes: 0))
-        try store.makeRoot(grant.rootNode, now: time.now())
+        try store.makeRoot(grant.rootNode, now: time.now(), knowledge: .partial)
         shared = SharedStore(store)
         let keys = KeyringBox(try NamespaceKeyring(grant.keys))
         let meter = TransferMeter(time: time)
@@ -67,7 +67,11 @@ final class EngineFixture {
             events: engine, states: engine, limits: FileSystemLimits())
         tree = WatchedTree(fileSystem)
         judge = try WorkerThread(name: "dbxfs-connect") { [connectivity, api] in connectivity.run(asking: api) }
-        try engine.pullFirst(into: tree) { _ in }
+        try ListingPages(
+            ListingPages.Parts(
+                shared: shared, api: api, namespace: grant.id, device: "desk", conflictPolicy: .keepBoth, time: time,
+                entropy: SystemEntropy(), log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        ).bringFirst()
     }
 
     func start() throws { try engine.start(on: tree) }
@@ -139,9 +143,15 @@ final class WatchedAPI: DbxAPI {
     }
 
     func listing(
-        in namespace: NamespaceID, of directory: NodeID, after: String?, limit: Int, cancel: CancelToken?
+        in namespace: NamespaceID, of directory: NodeID, _ request: ListingRequest, cancel: CancelToken?
     ) throws(APIError) -> ListingPage {
-        try server.listing(in: namespace, of: directory, after: after, limit: limit, cancel: cancel)
+        try server.listing(in: namespace, of: directory, request, cancel: cancel)
+    }
+
+    func nodes(
+        _ ids: [NodeID], in namespace: NamespaceID, cursor: String?, cancel: CancelToken?
+    ) throws(APIError) -> NodesPage {
+        try server.nodes(ids, in: namespace, cursor: cursor, cancel: cancel)
     }
 
     func requestUploads(

@@ -115,10 +115,13 @@ struct RandomProgram {
     private var store: LocalStore { device.store }
 
     func step() throws {
-        let directories = try all(.directory)
-        let files = try all(.file)
+        var directories = try all(.directory)
         let parent = some(directories) ?? .root
         let name = Name("n\(entropy.number(below: 5))")!
+        try device.know(name, in: parent)
+        directories = try all(.directory)
+        guard directories.contains(parent) else { return }
+        let files = try all(.file)
         let now = device.moment()
         switch entropy.number(below: 12) {
         case 0, 1:
@@ -156,13 +159,18 @@ struct RandomProgram {
 
     private func unlink(_ parent: InodeNumber, _ name: Name) throws {
         guard let node = try store.lookup(parent, name) else { return }
-        if node.kind == .directory, try !store.isEmpty(node.number) { return }
+        if node.kind == .directory, try !isEmpty(node.number) { return }
+        guard try store.lookup(parent, name)?.number == node.number else { return }
         let left = try store.unlink(parent, name, now: device.moment())
         if left.isOrphan { try store.removeOrphan(left.number) }
     }
 
     private func rename(from parent: InodeNumber, _ name: Name, to target: InodeNumber) throws {
         let newName = Name("n\(entropy.number(below: 5))")!
+        try device.know(newName, in: target)
+        if let old = try store.lookup(target, newName), old.kind == .directory { try device.knowAll(old.number) }
+        let directories = try all(.directory)
+        guard directories.contains(parent), directories.contains(target) else { return }
         guard let node = try store.lookup(parent, name) else { return }
         if node.kind == .directory, try store.isAncestor(node.number, of: target) { return }
         let old = try store.lookup(target, newName)
@@ -175,6 +183,11 @@ struct RandomProgram {
         let gone = try store.rename(
             from: parent, name, to: target, newName, mode: mode, now: device.moment())
         if let gone, gone.isOrphan { try store.removeOrphan(gone.number) }
+    }
+
+    private func isEmpty(_ directory: InodeNumber) throws -> Bool {
+        try device.knowAll(directory)
+        return try store.isEmpty(directory)
     }
 
     /// Every node of a kind that has a name.

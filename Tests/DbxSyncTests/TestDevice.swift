@@ -50,7 +50,13 @@ final class TestDevice {
     /// What the server refused, for the message of a test that fails.
     private(set) var trace: [String] = []
 
-    init(_ name: String, on server: TestServer, blocks: BlockPool, entropy: SeededEntropy) throws {
+    /// What others do at the server before a question of this device's pull is answered.
+    var beforeAnswer: () throws -> Void = {}
+
+    /// `isPartial`: begins with the mounted directory alone, as the daemon does.
+    init(
+        _ name: String, on server: TestServer, blocks: BlockPool, entropy: SeededEntropy, isPartial: Bool = false
+    ) throws {
         self.name = name
         self.server = server.server
         self.blocks = blocks
@@ -67,9 +73,9 @@ final class TestDevice {
         store = try LocalStore(
             StoreConfiguration(directory: directory.path + "/store", freeSpaceFloorBytes: 0), time: time,
             entropy: entropy)
-        try store.makeRoot(grant.rootNode, now: time.now())
-        // As the daemon does: nothing is pushed before a first pull, which alone brings no tombstones.
-        try pull()
+        try store.makeRoot(grant.rootNode, now: time.now(), knowledge: isPartial ? .partial : .whole)
+        // Nothing is pushed before the first rows have come.
+        if isPartial, let page = try askForPage(of: .root) { try take(page) } else { try pull() }
     }
 
     /// No two moments are the same.
@@ -82,23 +88,131 @@ final class TestDevice {
 
     func pull() throws {
         var cursor = try store.meta(SyncMeta.cursor).map { String(decoding: $0, as: UTF8.self) }
+        var pages = PulledPages()
+        var needs: Set<NodeID> = []
         while true {
             let page = try server.changes(
                 caller, namespace: namespace, cursor: cursor, limit: 1 + entropy.number(below: 20))
             try store.stagePage(WireJSON.encode(page))
+            pages.add(page)
             cursor = page.cursor
-            if page.complete { break }
+            guard page.complete else { continue }
+            needs = try apply(pages, asking: needs)
+            if needs.isEmpty { return }
         }
+    }
+
+    /// Returned is what has to be asked for again once more pages have come.
+    private func apply(_ pages: PulledPages, asking: Set<NodeID>) throws -> Set<NodeID> {
+        var needs = asking
+        var supplement: PullSupplement?
+        while true {
+            if !needs.isEmpty {
+                try beforeAnswer()
+                let answer = try ask(for: needs)
+                guard answer.isTrue(at: pages.seq) else { return needs }
+                supplement = answer
+            }
+            let hashes = try localHashes(ConflictCandidates.among(pages, in: store))
+            var applier = makeApplier(hashes)
+            needs = try applier.apply(pages, supplement: supplement)
+            conflicts += applier.conflicts
+            if needs.isEmpty { return [] }
+        }
+    }
+
+    func ask(for nodes: Set<NodeID>) throws -> PullSupplement {
+        let ids = nodes.sorted()
+        let cursor = try store.meta(SyncMeta.cursor).map { String(decoding: $0, as: UTF8.self) }
+        let answers = try stride(from: 0, to: ids.count, by: NodesPage.maximumIDs).map { start in
+            let some = Array(ids[start..<min(start + NodesPage.maximumIDs, ids.count)])
+            return try server.nodes(caller, namespace: namespace, ids: some, cursor: cursor)
+        }
+        return PullSupplement(nodes, answers)
+    }
+
+    private func localHashes(_ numbers: [InodeNumber]) throws -> [InodeNumber: LocalContentHash] {
         var hashes: [InodeNumber: LocalContentHash] = [:]
-        for number in try ConflictCandidates.staged(in: store) {
+        for number in numbers {
             guard let node = try store.node(number), let hash = try wholeHash(node) else { continue }
             hashes[number] = LocalContentHash(contentChange: node.contentChange, hash: hash)
         }
-        var applier = PullApplier(
+        return hashes
+    }
+
+    private func makeApplier(_ hashes: [InodeNumber: LocalContentHash] = [:]) -> PullApplier {
+        PullApplier(
             store: store, now: time.now(), entropy: entropy, device: name, policy: policy, localHashes: hashes,
             isBusy: { self.busy.contains($0) })
-        try applier.applyStaged(cursor: cursor ?? "")
-        conflicts += applier.conflicts
+    }
+
+    // MARK: Listing
+
+    /// A page that has been asked for and has come, and is not applied yet.
+    struct PageUnderWay {
+        var directory: InodeNumber
+        var start: ListingProgress?
+        var page: ListingPage
+    }
+
+    /// Asks for the next page of the directory, as the server has it now.
+    func askForPage(of directory: InodeNumber) throws -> PageUnderWay? {
+        guard let node = try store.node(directory), node.knowledge != .whole, !store.isListing(directory) else {
+            return nil
+        }
+        store.beginListing(of: directory)
+        let start = try store.listingProgress(of: directory)
+        do {
+            let page = try server.listing(
+                caller, namespace: namespace, node: node.id,
+                ListingQuery(
+                    after: start?.next, limit: 1 + entropy.number(below: 4),
+                    cursor: try store.meta(SyncMeta.cursor).map { String(decoding: $0, as: UTF8.self) }, content: true))
+            return PageUnderWay(directory: directory, start: start, page: page)
+        } catch let problem as Problem {
+            store.endListing(of: directory)
+            guard problem.kind == .notFound else { throw problem }
+            return nil
+        }
+    }
+
+    func take(_ page: PageUnderWay) throws {
+        var supplement: PullSupplement?
+        while true {
+            var applier = makeApplier()
+            let outcome = try applier.apply(
+                page.page, of: page.directory, behind: page.start, supplement: supplement)
+            conflicts += applier.conflicts
+            guard case .needs(let ids) = outcome else {
+                if outcome == .behind { try pull() }
+                return
+            }
+            let answer = try ask(for: ids)
+            guard answer.isTrue(at: try SyncMeta.seq(in: store) ?? .zero) else { return try pull() }
+            supplement = answer
+        }
+    }
+
+    /// As the daemon does when the server does not know its cursor any more.
+    func startOver() throws {
+        let root = try store.node(InodeNumber.root)!.id
+        let page = try server.listing(caller, namespace: namespace, node: root, ListingQuery(limit: 1))
+        try Relisting.begin(at: page, in: store)
+    }
+
+    /// As the file system does before it says what is under a name: asks until it knows.
+    func know(_ name: Name, in directory: InodeNumber) throws {
+        try list(directory) { try self.store.knows(name, in: $0) }
+    }
+
+    func knowAll(_ directory: InodeNumber) throws { try list(directory) { _ in false } }
+
+    private func list(_ directory: InodeNumber, until isEnough: (LocalNode) throws -> Bool) throws {
+        for _ in 0..<100 {
+            guard let node = try store.node(directory), node.knowledge == .partial, try !isEnough(node) else { return }
+            // A directory that the server does not have any more goes with the next pull.
+            if let page = try askForPage(of: directory) { try take(page) } else { return try pull() }
+        }
     }
 
     /// One commit at most; whether there was anything to say. A conflict is pulled and tried again by the next call.

@@ -149,8 +149,11 @@ final class FakeServer: DbxAPI {
         throw unused
     }
     func listing(
-        in namespace: NamespaceID, of directory: NodeID, after: String?, limit: Int, cancel: CancelToken?
+        in namespace: NamespaceID, of directory: NodeID, _ request: ListingRequest, cancel: CancelToken?
     ) throws(APIError) -> ListingPage { throw unused }
+    func nodes(
+        _ ids: [NodeID], in namespace: NamespaceID, cursor: String?, cancel: CancelToken?
+    ) throws(APIError) -> NodesPage { throw unused }
     func events(cancel: CancelToken?, receive: (StreamedEvent) -> Bool) throws(APIError) { throw unused }
     func poll(
         after: [NamespaceID: Seq], timeoutSeconds: Int, cancel: CancelToken?

@@ -215,7 +215,7 @@ final class TestDevice {
     }
 
     func names(in directory: NodeID? = nil) throws -> [String] {
-        try server.listing(caller, namespace: namespace, node: directory ?? root, after: nil, limit: nil)
+        try server.listing(caller, namespace: namespace, node: directory ?? root, ListingQuery())
             .entries.map(\.name.display)
     }
 

@@ -90,7 +90,7 @@ struct JournalTests {
         var after: String?
         repeat {
             let page = try fixture.server.listing(
-                device.caller, namespace: device.namespace, node: device.root, after: after, limit: 2)
+                device.caller, namespace: device.namespace, node: device.root, ListingQuery(after: after, limit: 2))
             found += page.entries.map(\.name.display)
             #expect(page.nodes.map(\.id) == page.entries.compactMap(\.node))
             after = page.next
@@ -98,8 +98,45 @@ struct JournalTests {
         #expect(found == names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) })
         #expect(throws: Problem.self) {
             try fixture.server.listing(
-                device.caller, namespace: device.namespace, node: NodeID(high: 1, low: 1), after: nil, limit: nil)
+                device.caller, namespace: device.namespace, node: NodeID(high: 1, low: 1), ListingQuery())
         }
+    }
+
+    @Test("a listing says when it was, brings contents where they are asked for, and a cursor to pull from")
+    func listingWithContents() throws {
+        let (file, _, block) = try device.makeFile("a")
+        func list(_ query: ListingQuery) throws -> ListingPage {
+            try fixture.server.listing(device.caller, namespace: device.namespace, node: device.root, query)
+        }
+        let plain = try list(ListingQuery())
+        #expect(plain.segments.isEmpty && plain.blocks.isEmpty)
+        let page = try list(ListingQuery(cursor: plain.cursor, content: true))
+        #expect(page.segments.map(\.node) == [file] && page.blocks.map(\.id) == [block.id])
+        #expect(page.seq == plain.seq)
+        #expect(try device.pages(from: page.cursor)[0].entries.isEmpty)
+        let (_, seq) = try device.make(.directory, "later")
+        let next = try device.pages(from: page.cursor)
+        #expect(next.flatMap(\.entries).map(\.name.display) == ["later"] && next.last?.seq == seq)
+        // The client tells by it that the directory was made since, and all that is in it.
+        #expect(next.flatMap(\.nodes).first { $0.kind == .directory && $0.id != device.root }?.contentSeq == seq)
+        #expect(throws: Problem.self) { try list(ListingQuery(cursor: "nonsense")) }
+    }
+
+    @Test("nodes are answered with their contents and everything that leads to them; others are left out")
+    func nodes() throws {
+        let (above, _) = try device.make(.directory, "above")
+        let (directory, _) = try device.make(.directory, "below", in: above)
+        try device.make(.file, "beside")
+        let (file, _, block) = try device.makeFile("a")
+        func ask(_ ids: [NodeID]) throws -> NodesPage {
+            try fixture.server.nodes(device.caller, namespace: device.namespace, ids: ids, cursor: nil)
+        }
+        let page = try ask([directory, file, NodeID(high: 1, low: 1)])
+        #expect(Set(page.nodes.map(\.id)) == [directory, above, file, device.root])
+        #expect(Set(page.entries.map(\.name.display)) == ["above", "below", "a"])
+        #expect(page.segments.map(\.node) == [file] && page.blocks.map(\.id) == [block.id])
+        #expect(throws: Problem.self) { try ask([]) }
+        #expect(throws: Problem.self) { try ask(Array(repeating: file, count: NodesPage.maximumIDs + 1)) }
     }
 
     @Test("heads tell what moved since a position")

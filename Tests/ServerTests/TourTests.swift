@@ -73,6 +73,10 @@ struct TourTests {
         let listing = try api.call("GET", .listing, here.merging(["node": grant.rootNode.hex]) { $1 }, expecting: 200)
             .decode(ListingPage.self)
         #expect(listing.entries.count == 1)
+        let ids = "ids=\(try #require(listing.entries[0].node).hex)&cursor=\(Self.escaped(listing.cursor))"
+        let nodes = try api.call("GET", .nodes, here, query: ids, expecting: 200).decode(NodesPage.self)
+        #expect(nodes.nodes.count == 2 && nodes.entries.count == 1 && nodes.seq == listing.seq)
+        try api.call("GET", .nodes, here, query: "ids=nonsense", expecting: 400)
     }
 
     @Test func `a commit that breaks the tree is refused as a whole`() throws {

@@ -79,7 +79,7 @@ package struct RemoteListing {
             let page: ListingPage
             do throws(APIError) {
                 page = try api.listing(
-                    in: namespace, of: directory, after: after, limit: Self.pageEntries, cancel: nil)
+                    in: namespace, of: directory, ListingRequest(after: after, limit: Self.pageEntries), cancel: nil)
             } catch {
                 throw Account.failure(of: error, server: server)
             }

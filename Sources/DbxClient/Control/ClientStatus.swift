@@ -15,6 +15,8 @@ package struct ClientStatus: Hashable, Sendable, Codable {
     package var mountPoint: String
     package var mountedAt: Timestamp
     package var connection: ConnectionStatus
+    /// How much of the server's tree is known here.
+    package var tree: TreeStatus
     package var pending: PendingStatus
     /// What rules of `.dbxfsignore` keep on this computer; no part of `pending`.
     package var localOnly: LocalOnlyStatus
@@ -49,10 +51,9 @@ package struct ClientStatus: Hashable, Sendable, Codable {
 
     package init(
         version: String, profile: String, processID: Int32, dataDirectory: String, server: String, user: String,
-        device: String,
-        mountPoint: String, mountedAt: Timestamp, connection: ConnectionStatus, pending: PendingStatus,
-        localOnly: LocalOnlyStatus, transfer: TransferStatus, refused: [RefusedItem], lastError: StatusError?,
-        cache: CacheStatus,
+        device: String, mountPoint: String, mountedAt: Timestamp, connection: ConnectionStatus, tree: TreeStatus,
+        pending: PendingStatus, localOnly: LocalOnlyStatus, transfer: TransferStatus, refused: [RefusedItem],
+        lastError: StatusError?, cache: CacheStatus,
         quota: Quota?, counters: ClientCounters, settings: TransferSettings, held: GuardStatus?, conflicts: Int,
         recoveries: [Recovery], warnings: [String], collisions: CollisionSearch
     ) {
@@ -66,6 +67,7 @@ package struct ClientStatus: Hashable, Sendable, Codable {
         self.mountPoint = mountPoint
         self.mountedAt = mountedAt
         self.connection = connection
+        self.tree = tree
         self.pending = pending
         self.localOnly = localOnly
         self.transfer = transfer
@@ -105,6 +107,25 @@ package struct ConnectionStatus: Hashable, Sendable, Codable {
         self.state = state
         self.since = since
         self.detail = detail
+    }
+}
+
+/// How much of the server's tree is known here.
+package struct TreeStatus: Hashable, Sendable, Codable {
+    /// Known files, folders and others, about.
+    package var entries: Int
+    /// Beyond so many nothing is listed that nobody looks into.
+    package var limit: Int
+    /// Whether the rest is being listed.
+    package var isReading: Bool
+    /// Whether every folder is known in whole.
+    package var isComplete: Bool
+
+    package init(entries: Int, limit: Int, isReading: Bool, isComplete: Bool) {
+        self.entries = entries
+        self.limit = limit
+        self.isReading = isReading
+        self.isComplete = isComplete
     }
 }
 

@@ -69,8 +69,8 @@ extension Engine: SyncStateReporting {
             guard let node = try store.node(number) else { return nil }
             return (try situation.state(of: node, in: store), node.kind == .directory)
         }
-        guard let (state, isFolder) = own, isFolder, state == .synced else { return own?.0 }
-        return try summary(of: number, try below(number, situation, itemLimit: 0), situation) ?? .synced
+        guard let (state, isFolder) = own, isFolder, state == .synced || state == .notListed else { return own?.0 }
+        return try summary(of: number, try below(number, situation, itemLimit: 0), situation) ?? state
     }
 
     /// What a folder that is itself as on the server is called for what lies in it; nil: nothing.
@@ -142,7 +142,9 @@ extension Engine: SyncStateReporting {
         guard let (own, node) = found, node.kind == .directory else { return found?.0 }
         var status = own
         let below = try below(node.number, situation, itemLimit: Self.itemLimit)
-        if status.state == .synced, let summary = try summary(of: node.number, below, situation) {
+        if status.state == .synced || status.state == .notListed,
+            let summary = try summary(of: node.number, below, situation)
+        {
             status.state = summary
         }
         status.collisions = try collisions(below: node.number).groups.map { group in

@@ -77,6 +77,7 @@ package final class Engine: Sendable, FileSystemEvents {
     private let scheduler = Mutex<UploadScheduler?>(nil)
     let knownCollisions = Mutex<(state: TreeState, search: CollisionSearch)?>(nil)
     private let lastPending = Mutex(PendingStatus(files: 0, bytes: 0, oldest: nil))
+    private let relistingListener = Mutex<(@Sendable () -> Void)?>(nil)
     private let pauseState = Mutex(TransferSettings())
 
     package init(_ parts: Parts) {
@@ -96,10 +97,19 @@ package final class Engine: Sendable, FileSystemEvents {
         signals.update { $0.hasDisconnected = true }
     }
 
-    /// Brings an empty replica up to date before anything is mounted on it. On the calling thread; `progress` is told of
-    /// the rows that have come so far.
-    package func pullFirst(into tree: any SyncedTree, progress: (Int) -> Void) throws {
-        try SyncLoop(self, tree: tree, uploads: nil).pull(progress: progress)
+    /// From any thread.
+    package func listed(_ news: ListingNews) {
+        switch news {
+        case .head(let head): noticed(head: head)
+        case .mustPull: signals.update { $0.mustPull = true }
+        case .mayPush: signals.update { $0.hasLocalChange = true }
+        }
+    }
+
+    /// Everything that is known is to be listed again.
+    func relisted() { relistingListener.withLock { $0 }?() }
+    package func onRelisting(_ listener: @escaping @Sendable () -> Void) {
+        relistingListener.withLock { $0 = listener }
     }
 
     package func start(on tree: any SyncedTree) throws(Errno) {

@@ -14,6 +14,8 @@ struct EngineSignals: Sendable {
     var finishedUploads: [FinishedUpload] = []
     /// The newest head of the namespace that the server told of.
     var noticedHead = Seq.zero
+    /// A pull is due whatever the head.
+    var mustPull = false
     /// Reachability changed: what was put off is tried at once.
     var hasConnected = false
     /// The server was lost: what is on its way to it is ended.
@@ -29,7 +31,8 @@ struct EngineSignals: Sendable {
 
     /// Whether the loop has a reason to wake.
     var isPending: Bool {
-        isStopped || hasLocalChange || !closedFiles.isEmpty || !fetched.isEmpty || !finishedUploads.isEmpty
+        isStopped || hasLocalChange || mustPull || !closedFiles.isEmpty || !fetched.isEmpty
+            || !finishedUploads.isEmpty
             || noticedHead != .zero
             || hasConnected || hasDisconnected || isStagingFull || urgencyChanged || pauseChanged || guardAnswer != nil
     }

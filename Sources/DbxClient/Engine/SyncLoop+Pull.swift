@@ -10,38 +10,47 @@ extension SyncLoop {
     private static let pageRows = 2_000
 
     /// Fetches what is new, page by page, and applies all of it at once.
-    func pull(progress: (Int) -> Void = { _ in }) throws {
+    func pull() throws {
         do throws(APIError) {
-            try fetchPages(progress)
+            try fetchPages()
         } catch {
             guard error.problem?.kind == .cursorGone else { throw error }
-            // Too old, or of a server that was restored: begin anew and keep the local work.
-            try store { store throws(StoreError) in try store.setMeta(SyncMeta.cursor, nil) }
-            try fetchPages(progress)
+            try beginAnew()
+            try fetchPages()
         }
     }
 
-    private func fetchPages(_ progress: (Int) -> Void) throws(APIError) {
-        var rows = 0
+    /// The cursor is too old, or of a server that was restored: what is known is listed again, the local work stays.
+    private func beginAnew() throws {
+        note("The server does not know any more where this computer stood: its folders are compared anew")
+        let root = try store { store throws(StoreError) in try store.node(InodeNumber.root)?.id }
+        guard let root else { return }
+        let page = try parts.api.listing(in: parts.namespace, of: root, ListingRequest(limit: 1), cancel: cancel)
+        try store { store throws(StoreError) in try Relisting.begin(at: page, in: store) }
+        engine.relisted()
+    }
+
+    private func fetchPages() throws(APIError) {
         var head = knownHead
         do {
             var cursor = try store { store throws(StoreError) -> [UInt8]? in
                 try store.clearStaged()
                 return try store.meta(SyncMeta.cursor)
             }.map { String(decoding: $0, as: UTF8.self) }
+            var pages = PulledPages()
+            var needs: Set<NodeID> = []
             while true {
                 let received = try parts.api.changes(
                     in: parts.namespace, after: cursor, limit: Self.pageRows, cancel: cancel)
                 try store { store throws(StoreError) in try store.stagePage(received.body) }
+                pages.add(received.page)
                 cursor = received.page.cursor
-                rows += received.page.rowCount
                 head = max(head, received.page.lastSeq)
-                progress(rows)
-                if received.page.complete {
-                    try apply(cursor: received.page.cursor)
-                    learn(received.page.quota)
-                    break
-                }
+                guard received.page.complete else { continue }
+                needs = try apply(pages, asking: needs)
+                guard needs.isEmpty else { continue }
+                learn(received.page.quota)
+                break
             }
         } catch let error as APIError {
             throw error
@@ -53,18 +62,35 @@ extension SyncLoop {
         rowsSincePull = 0
     }
 
-    private func apply(cursor: String) throws {
-        let hashes = localHashes(try parts.shared.withStore { try ConflictCandidates.staged(in: $0) })
-        let done = try parts.shared.withStore { store in
-            try recording(in: store) {
-                var applier = makeApplier(store, hashes)
-                try applier.applyStaged(cursor: cursor)
-                try store.dropDeadNodes(isOpen: { [tree] in tree.isOpen($0) })
-                return applier
+    /// Applies the pages; `needs` are nodes of which it is known that they have to be asked for. Returned are those that
+    /// have to be asked for again, when more pages have come: the answer told of a later tree.
+    private func apply(_ pages: PulledPages, asking needs: Set<NodeID>) throws -> Set<NodeID> {
+        let hashes = localHashes(try parts.shared.withStore { try ConflictCandidates.among(pages, in: $0) })
+        var needs = needs
+        var supplement: PullSupplement?
+        while true {
+            if !needs.isEmpty {
+                let answer = try parts.api.supplement(
+                    needs, in: parts.namespace, cursor: pages.cursor, cancel: cancel)
+                guard answer.isTrue(at: pages.seq) else { return needs }
+                supplement = answer
             }
+            var missing: Set<NodeID> = []
+            let done = try parts.shared.withStore { store in
+                try recording(in: store) {
+                    var applier = makeApplier(store, hashes)
+                    missing = try applier.apply(pages, supplement: supplement)
+                    if missing.isEmpty { try store.dropDeadNodes(isOpen: { [tree] in tree.isOpen($0) }) }
+                    return applier
+                }
+            }
+            if missing.isEmpty {
+                applied(done)
+                report.update { $0.pulls += 1 }
+                return []
+            }
+            needs = missing
         }
-        applied(done)
-        report.update { $0.pulls += 1 }
     }
 
     private func makeApplier(
@@ -96,11 +122,8 @@ extension SyncLoop {
         var activities: [TreeActivity]
     }
 
-    /// A first pull says only that the tree was read: nobody watches it yet.
-    private var isFirstPull: Bool { uploads == nil }
-
     private func recording(in store: LocalStore, _ apply: () throws -> PullApplier) throws -> Applied {
-        guard !isFirstPull, parts.events != nil else {
+        guard parts.events != nil else {
             let applier = try apply()
             return Applied(changes: applier.changes, names: [], activities: applier.activities)
         }
@@ -110,10 +133,8 @@ extension SyncLoop {
 
     private func applied(_ done: Applied) {
         if !done.changes.isEmpty { tree.apply(changes: done.changes) }
-        if !isFirstPull {
-            parts.journal.add(.received, done.activities)
-            parts.events?(RemoteEvent.events(of: done.names, done.changes))
-        }
+        parts.journal.add(.received, done.activities)
+        parts.events?(RemoteEvent.events(of: done.names, done.changes))
         dropStaleUploads()
         pacing.planSoon(now: now)
     }
@@ -160,8 +181,6 @@ extension SyncLoop {
 }
 
 extension ChangesPage {
-    var rowCount: Int { nodes.count + entries.count + segments.count }
-
     var lastSeq: Seq {
         [nodes.map(\.seq).max(), entries.map(\.seq).max(), segments.map(\.seq).max(), blocks.map(\.seq).max()]
             .compactMap(\.self).max() ?? .zero

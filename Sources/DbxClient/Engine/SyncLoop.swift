@@ -111,6 +111,7 @@ final class SyncLoop {
 
     private func absorb(_ signals: EngineSignals) {
         noticedHead = max(noticedHead, signals.noticedHead)
+        if signals.mustPull { mustPull = true }
         if signals.hasDisconnected { uploads?.cancelAll() }
         if signals.hasConnected {
             hasSession = false

@@ -13,6 +13,8 @@ final class PinKeeper: Sendable {
         var tree: @Sendable () -> TreeState
         /// False while sync is paused or the server is away.
         var mayFetch: @Sendable () -> Bool
+        /// Makes all of a folder known; false where that is not possible now.
+        var list: @Sendable (InodeNumber) -> Bool
         /// Gives the room of what was evicted back.
         var makeRoom: @Sendable () -> Void
     }
@@ -74,9 +76,9 @@ final class PinKeeper: Sendable {
             guard isChanged || (now >= notBefore && (tree != seen || (!isComplete && now >= retryAt))) else { continue }
             state.withLock { $0.isChanged = false }
             seen = tree
-            let missing = (try? look()) ?? []
+            let (missing, isKnown) = (try? look()) ?? ([], true)
             notBefore = time.monotonic() + (time.monotonic() - now) * Self.largestShare
-            isComplete = missing.isEmpty || fetch(missing)
+            isComplete = (missing.isEmpty || fetch(missing)) && isKnown
             retryAt = time.monotonic() + Self.retryInterval
         }
     }
@@ -90,14 +92,19 @@ final class PinKeeper: Sendable {
         return .zero
     }
 
-    /// Protects the blocks of everything pinned, and no others, and gives those that are not here.
-    private func look() throws(StoreError) -> [BlockNumber] {
+    /// Protects the blocks of everything pinned, and no others, and gives those that are not here; and whether all that is
+    /// pinned is known.
+    private func look() throws(StoreError) -> ([BlockNumber], Bool) {
         var walk = try shared.withStore { store throws(StoreError) in
             ContentWalk(try Self.pinned(store).map(\.node))
         }
         var wanted: Set<BlockNumber> = []
         var missing: [BlockNumber] = []
-        while let files = try shared.withStore({ store throws(StoreError) in try walk.step(store) }) {
+        var isKnown = true
+        while true {
+            isKnown = try listNext(walk) && isKnown
+            let files = try shared.withStore { store throws(StoreError) in try walk.step(store) }
+            guard let files else { break }
             var new: [BlockNumber] = []
             for block in files.flatMap(\.blocks) where wanted.insert(block.number).inserted {
                 if !block.isPinned { new.append(block.number) }
@@ -113,7 +120,14 @@ final class PinKeeper: Sendable {
             let part = Array(old[start..<min(start + 1_000, old.count)])
             try shared.withStore { store throws(StoreError) in try store.setPinnedBlocks(adding: [], removing: part) }
         }
-        return missing
+        return (missing, isKnown)
+    }
+
+    /// Whether the walk goes on through a folder of which everything is known.
+    private func listNext(_ walk: ContentWalk) throws(StoreError) -> Bool {
+        let folder = try shared.withStore { store throws(StoreError) in try walk.unlisted(store) }
+        guard let folder else { return true }
+        return state.withLock({ !$0.isStopped }) && surroundings.mayFetch() && surroundings.list(folder)
     }
 
     /// The pins that are in the tree, with their nodes; their paths are noted.

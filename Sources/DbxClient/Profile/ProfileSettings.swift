@@ -16,6 +16,8 @@ package struct ProfileSettings: Hashable, Sendable, Codable {
     package var dirtyLimitBytes: Int64?
     /// After so long a read that waits for the server fails.
     package var readTimeoutSeconds: Int?
+    /// Beyond so many known entries directories are listed only when somebody looks into them; nil: 2,000,000.
+    package var treeLimit: Int?
     /// What becomes of two versions of one file; nil: both are kept.
     package var conflictPolicy: ConflictPolicy?
 

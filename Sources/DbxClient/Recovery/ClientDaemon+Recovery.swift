@@ -1,4 +1,7 @@
+import DbxClientAPI
 import DbxFileSystem
+import DbxLocalStore
+import DbxModel
 import DbxSystem
 import DbxWire
 import Logging
@@ -9,6 +12,7 @@ extension ClientDaemon {
     func bringBack(_ progress: (String) -> Void) throws(ClientFailure) {
         var recoveries = try RecoveryLog.load(for: options.profile)
         guard recoveries.contains(where: { $0.waitingCount > 0 }) else { return }
+        guard try knowsPlaces(of: recoveries) else { return }
         let restorer = TreeRestorer(shared: shared, device: credentials.session.deviceName, time: SystemTime())
         do {
             for index in recoveries.indices where recoveries[index].waitingCount > 0 {
@@ -27,6 +31,23 @@ extension ClientDaemon {
             for file in recovery.files where file.outcome == .restored || file.outcome == .copied {
                 try? Paths.remove(file.savedAs)
             }
+        }
+    }
+
+    /// Lists the folders that saved files go back to. False where that has to wait: what is known is shown meanwhile.
+    private func knowsPlaces(of recoveries: [Recovery]) throws(ClientFailure) -> Bool {
+        do {
+            for file in recoveries.flatMap(\.files) where file.outcome == .waiting {
+                try listing.learn(file.path64.bytes.split(separator: 0x2F).compactMap { Name(Array($0)) })
+                if let identity = file.identity, identity.base != .zero { try listing.learn(identity.node) }
+            }
+            return true
+        } catch let error as APIError where error.meaning != .refused {
+            throw waiting(because: Account.failure(of: error, server: options.settings.server))
+        } catch {
+            // The server does not know where this computer stood: sync begins anew, and the next mount tries again.
+            log.error("the folders of saved files cannot be listed: \(error)")
+            return false
         }
     }
 

@@ -71,6 +71,7 @@ extension FileSystem {
             guard !node.isOrphan || isTemporary else { throw Errno.noSuchFile }
             guard node.links < Self.mostLinks else { throw Errno.tooManyLinks }
             try store.requireLiveDirectory(parent)
+            try store.requireKnown(name, in: parent)
             return try store.link(number, in: parent, name, now: now)
         }
         if isTemporary { nodes.gotName(number) }
@@ -89,6 +90,7 @@ extension FileSystem {
         let now = time.now()
         return try inStore { store in
             let directory = try store.requireLiveDirectory(parent)
+            try store.requireKnown(name, in: parent)
             return try store.create(newNode(blueprint, in: directory, by: caller), in: parent, name, now: now)
         }
     }

@@ -8,6 +8,7 @@ extension FileSystem {
 
     /// Up to `limit` items of a directory after the place `offset` (0: from the beginning), `.` and `..` first; none at
     /// the end. An entry that exists all the time is seen once, whatever else comes and goes.
+    /// In a directory that is known in part the caller asks `knowsNext` before.
     ///
     /// With attributes no reference is counted: the caller gives `remember` those that it passes on to the kernel.
     package func list(
@@ -37,6 +38,23 @@ extension FileSystem {
             if !item.isDot { item.attributes = byNumber[item.number] }
             return item
         }
+    }
+
+    /// Whether `list` can answer. What it refuses for other reasons counts as known.
+    package func knowsNext(in directory: InodeNumber, after offset: Int64) -> Bool {
+        (try? inStore { store in try Self.knowsNext(in: directory, after: offset, store) }) ?? true
+    }
+
+    /// EAGAIN where `list` could not answer.
+    package func requireNext(in directory: InodeNumber, after offset: Int64) throws(Errno) {
+        guard try inStore({ store in try Self.knowsNext(in: directory, after: offset, store) }) else {
+            throw .wouldBlock
+        }
+    }
+
+    private static func knowsNext(in directory: InodeNumber, after offset: Int64, _ store: LocalStore) throws -> Bool {
+        guard try store.node(directory)?.knowledge == .partial, offset >= placesBeforeEntries else { return true }
+        return try !store.list(directory, after: offset - placesBeforeEntries, limit: 1).isEmpty
     }
 
     /// The kernel has been given these nodes.

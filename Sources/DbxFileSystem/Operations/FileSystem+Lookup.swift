@@ -5,10 +5,12 @@ package import DbxSystem
 // Every answer that shows a node to the kernel counts as one reference, until `forget`.
 extension FileSystem {
     /// What a name leads to; nil where there is nothing, which the kernel may remember.
+    ///
+    /// Like every operation on names it throws EAGAIN where that is not known here: the caller goes on with `whenListed`.
     package func lookup(_ name: Name, in parent: InodeNumber) throws(Errno) -> FileAttributes? {
         let found = try inStore { store in
             guard let node = try store.lookup(parent, name) else {
-                try store.requireDirectory(parent)
+                try store.requireKnown(name, in: parent)
                 return LocalNode?.none
             }
             return node
@@ -75,6 +77,17 @@ extension LocalStore {
         let node = try requireDirectory(number)
         guard !node.isOrphan else { throw Errno.noSuchFile }
         return node
+    }
+
+    /// EAGAIN where it is not known what the server has under the name.
+    func requireKnown(_ name: Name, in parent: InodeNumber) throws {
+        guard try knows(name, in: requireDirectory(parent)) else { throw Errno.wouldBlock }
+    }
+
+    /// ENOTEMPTY, or EAGAIN where nothing is known to be in there, but not all is known.
+    func requireEmpty(_ directory: LocalNode) throws {
+        guard try isEmpty(directory.number) else { throw Errno.notEmpty }
+        guard directory.knowledge != .partial else { throw Errno.wouldBlock }
     }
 
     func requireFile(_ number: InodeNumber) throws -> LocalNode {

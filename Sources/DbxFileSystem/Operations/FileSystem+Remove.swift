@@ -14,7 +14,7 @@ extension FileSystem {
     package func removeDirectory(_ name: Name, in parent: InodeNumber) throws(Errno) {
         try remove(name, in: parent) { store, node in
             guard node.kind == .directory else { throw Errno.notDirectory }
-            guard try store.isEmpty(node.number) else { throw Errno.notEmpty }
+            try store.requireEmpty(node)
         }
     }
 
@@ -24,7 +24,7 @@ extension FileSystem {
         let now = time.now()
         let node = try inStore { store in
             guard let node = try store.lookup(parent, name) else {
-                try store.requireDirectory(parent)
+                try store.requireKnown(name, in: parent)
                 throw Errno.noSuchFile
             }
             try check(store, node)

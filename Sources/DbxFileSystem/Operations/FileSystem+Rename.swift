@@ -72,8 +72,12 @@ extension FileSystem {
     private func check(_ rename: Rename, in store: LocalStore) throws -> (LocalNode, LocalNode?) {
         try store.requireDirectory(rename.parent)
         try store.requireLiveDirectory(rename.newParent)
-        guard let node = try store.lookup(rename.parent, rename.name) else { throw Errno.noSuchFile }
+        guard let node = try store.lookup(rename.parent, rename.name) else {
+            try store.requireKnown(rename.name, in: rename.parent)
+            throw Errno.noSuchFile
+        }
         let other = try store.lookup(rename.newParent, rename.newName)
+        if other == nil { try store.requireKnown(rename.newName, in: rename.newParent) }
         if node.kind == .directory, try store.isAncestor(node.number, of: rename.newParent) {
             throw Errno.invalidArgument
         }
@@ -94,7 +98,7 @@ extension FileSystem {
     private func checkReplacing(_ other: LocalNode, by node: LocalNode, in store: LocalStore) throws {
         switch (node.kind == .directory, other.kind == .directory) {
         case (true, true):
-            guard try store.isEmpty(other.number) else { throw Errno.notEmpty }
+            try store.requireEmpty(other)
         case (true, false): throw Errno.notDirectory
         case (false, true): throw Errno.isDirectory
         case (false, false): break

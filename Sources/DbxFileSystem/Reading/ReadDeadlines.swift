@@ -1,14 +1,21 @@
 import DbxModel
 import DbxSystem
 
-/// Ends reads that have waited too long for the network: whatever it does, a read has an answer within its limit.
+/// Something that waits for the network, with an end.
+protocol Expiring: AnyObject, Sendable {
+    /// The deadline has passed.
+    func expire()
+}
+
+/// Ends reads and listings that have waited too long for the network: whatever it does, a call has an answer within its
+/// limit.
 ///
-/// All reads have the same limit, so they stand in the order of their deadlines. One thread; guarded by its own monitor,
+/// All have the same limit, so they stand in the order of their deadlines. One thread; guarded by its own monitor,
 /// without which reads are ended.
 final class ReadDeadlines: Sendable {
     private struct Entry: Sendable {
         var deadline: Duration
-        weak var operation: ReadOperation?
+        weak var operation: (any Expiring)?
     }
 
     private struct State: Sendable {
@@ -29,7 +36,7 @@ final class ReadDeadlines: Sendable {
     }
 
     /// `operation` waits from now on; the queue does not keep it alive.
-    func watch(_ operation: ReadOperation, until deadline: Duration) {
+    func watch(_ operation: any Expiring, until deadline: Duration) {
         let isFirst = state.withLock { state in
             state.entries.append(Entry(deadline: deadline, operation: operation))
             return state.entries.count == 1
@@ -47,7 +54,7 @@ final class ReadDeadlines: Sendable {
     }
 
     /// Those whose time has come; nil at the end.
-    private func next() -> [ReadOperation]? {
+    private func next() -> [any Expiring]? {
         while true {
             let first: Duration?? = state.wait { state in
                 if state.isStopped { return .some(nil) }
@@ -61,7 +68,7 @@ final class ReadDeadlines: Sendable {
         }
     }
 
-    private func takeDue() -> [ReadOperation] {
+    private func takeDue() -> [any Expiring] {
         let now = time.monotonic()
         return state.withLock { state in
             let count = state.entries.firstIndex { $0.deadline > now } ?? state.entries.count

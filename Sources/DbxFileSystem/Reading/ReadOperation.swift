@@ -8,7 +8,7 @@ import Synchronization
 /// Goes in rounds: plan; fetch what is missing, then plan again on the thread that brought the last of it, and reply from
 /// there if the page cache still has it; else read on an input thread, and plan again should the places have been reused
 /// meanwhile. Guarded by its own mutex, held for moves only.
-final class ReadOperation: Sendable {
+final class ReadOperation: Expiring {
     private struct State {
         /// Nil once answered.
         var receiver: (any ReadReceiver)?

@@ -26,7 +26,8 @@ package struct FileAttributes: Hashable, Sendable {
         number = node.number
         kind = node.kind
         permissions = attributes.mode & 0o7777
-        links = UInt32(clamping: node.links)
+        // As on btrfs, 1 is a folder's count that nobody knows.
+        links = node.knowledge == .partial ? 1 : UInt32(clamping: node.links)
         uid = ownership.shownUser(attributes.uid)
         gid = ownership.shownGroup(attributes.gid)
         rdev = attributes.rdev

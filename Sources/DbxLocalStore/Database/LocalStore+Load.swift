@@ -104,7 +104,9 @@ extension LocalStore {
     }
 
     /// Makes the root directory when there is none: called with what the server says, once per account.
-    package func makeRoot(_ id: NodeID, now: Timestamp) throws(StoreError) {
+    package func makeRoot(
+        _ id: NodeID, now: Timestamp, knowledge: DirectoryKnowledge = .whole
+    ) throws(StoreError) {
         try transaction {
             guard try node(InodeNumber.root) == nil else { return }
             let attributes = NodeAttributes(mode: 0o755, mtime: now, ctime: now, birthTime: now)
@@ -114,7 +116,8 @@ extension LocalStore {
                     size: 0, allocatedBytes: 0, target: nil, seq: Seq(1), attributesSeq: .zero, contentSeq: .zero,
                     attributesDirty: false, contentDirty: false, baseAttributes: nil, change: 0, contentChange: 0,
                     dirtySince: nil,
-                    contentChangedAt: now, syncedSinceChange: false, mtimeIsExplicit: false, isOrphan: false))
+                    contentChangedAt: now, syncedSinceChange: false, mtimeIsExplicit: false, isOrphan: false,
+                    knowledge: knowledge))
         }
     }
 }

@@ -11,6 +11,7 @@ enum Schema {
         migrator.registerMigration("5") { db in try db.execute(sql: version5) }
         migrator.registerMigration("pins") { db in try db.execute(sql: pins) }
         migrator.registerMigration("nameless") { db in try db.execute(sql: nameless) }
+        migrator.registerMigration("listings") { db in try db.execute(sql: listings) }
         return migrator
     }()
 
@@ -117,5 +118,12 @@ enum Schema {
         CREATE INDEX nodes_nameless ON nodes (birth) WHERE flags & 16 != 0 AND seq != 0;
         CREATE INDEX nodes_rewritten ON nodes (birth)
             WHERE flags & 2 != 0 AND flags & 48 = 0 AND seq != 0 AND kind = 0;
+        """
+
+    /// `listings`: how far the listing of a directory has come: `through` is the last name known, `next` where it goes on.
+    private static let listings = """
+        CREATE INDEX nodes_partial ON nodes (number) WHERE flags & 64 != 0;
+        CREATE INDEX nodes_stale ON nodes (number) WHERE flags & 128 != 0;
+        CREATE TABLE listings (node INTEGER PRIMARY KEY, through BLOB NOT NULL, next BLOB NOT NULL);
         """
 }

@@ -2,11 +2,16 @@ package import DbxModel
 
 /// What the server said becomes the agreed state. Called inside `transaction` by the code that decides.
 extension LocalStore {
-    /// Takes the server's state of a node that is clean here, or new to this client: then it has no name yet.
-    package func putAgreedNode(_ agreed: AgreedNode) throws(StoreError) {
+    /// Takes the server's state of a node that is clean here, or new to this client: then it has no name yet, and
+    /// `knowledge` is what is known of the directory.
+    package func putAgreedNode(
+        _ agreed: AgreedNode, knowledge: DirectoryKnowledge = .whole
+    ) throws(StoreError) {
         try transaction {
             guard var node = try node(agreed.id) else {
-                _ = try insert(Self.fresh(agreed, change: change))
+                var new = Self.fresh(agreed, change: change)
+                new.knowledge = new.kind == .directory ? knowledge : .whole
+                _ = try insert(new)
                 return
             }
             if agreed.size < node.size, node.kind == .file { try cut(&node, to: agreed.size) }
@@ -229,6 +234,7 @@ extension LocalStore {
         try transaction {
             guard let node = try node(id) else { return }
             try execute("DELETE FROM entries WHERE parent = ?", [node.number.sqlValue])
+            try execute("DELETE FROM listings WHERE node = ?", [node.number.sqlValue])
             try drop(node)
         }
     }
@@ -251,7 +257,10 @@ extension LocalStore {
             if node.dirtySince == nil { node.dirtySince = time.now() }
             try save(node)
             try keepOldIdentity(old, number)
-            if node.kind == .directory { try forgetBases(in: number) }
+            if node.kind == .directory {
+                try forgetBases(in: number)
+                try setKnowledge(of: number, .whole)
+            }
             if node.kind == .file { try markAllStretches(node) }
         }
     }

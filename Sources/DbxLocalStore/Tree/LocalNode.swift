@@ -38,10 +38,22 @@ package struct LocalNode: Hashable, Sendable {
     package var isOrphan: Bool
     /// A rule keeps it from the server; then it is new, and so is all below it that is not otherwise on the server.
     package var isLocalOnly = false
+    /// How much of what a directory holds is known here.
+    package var knowledge: DirectoryKnowledge = .whole
 
     /// The server does not know the node yet.
     package var isNew: Bool { seq == .zero }
     package var isDirty: Bool { attributesDirty || contentDirty }
+}
+
+/// How much of what the server has in a directory is known here (DESIGN §3, partial replicas). Of anything but a
+/// directory: `whole`.
+package enum DirectoryKnowledge: Hashable, Sendable {
+    case whole
+    /// All of it once was; names are to be compared with the server's again. Until then what is known counts.
+    case stale
+    /// Only the names that have entries here, and all up to where its listing has come.
+    case partial
 }
 
 /// What `create` needs to know of a node.

@@ -10,6 +10,10 @@ struct NodeFlags: OptionSet {
     static let mtimeExplicit = NodeFlags(rawValue: 8)
     static let orphan = NodeFlags(rawValue: 16)
     static let localOnly = NodeFlags(rawValue: 32)
+    static let partial = NodeFlags(rawValue: 64)
+    static let stale = NodeFlags(rawValue: 128)
+
+    var knowledge: DirectoryKnowledge { contains(.partial) ? .partial : contains(.stale) ? .stale : .whole }
 }
 
 extension LocalStore {
@@ -82,7 +86,8 @@ extension LocalStore {
             contentChange: row[24],
             dirtySince: dirtySince.map(Timestamp.init(nanoseconds:)), contentChangedAt: time(23),
             syncedSinceChange: flags.contains(.synced), mtimeIsExplicit: flags.contains(.mtimeExplicit),
-            isOrphan: flags.contains(.orphan), isLocalOnly: flags.contains(.localOnly))
+            isOrphan: flags.contains(.orphan), isLocalOnly: flags.contains(.localOnly),
+            knowledge: flags.knowledge)
     }
 
     private static func owner(_ value: Int64?) -> UInt32? { value.map { UInt32(truncatingIfNeeded: $0) } }
@@ -95,6 +100,11 @@ extension LocalStore {
         if node.mtimeIsExplicit { flags.insert(.mtimeExplicit) }
         if node.isOrphan { flags.insert(.orphan) }
         if node.isLocalOnly { flags.insert(.localOnly) }
+        switch node.knowledge {
+        case .whole: break
+        case .stale: flags.insert(.stale)
+        case .partial: flags.insert(.partial)
+        }
         return flags
     }
 

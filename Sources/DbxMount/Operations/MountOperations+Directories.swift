@@ -19,8 +19,20 @@ extension MountOperations {
         reply: consuming FuseReplyDirectory
     ) {
         count(.readdir)
+        let number = inode.number
+        guard fileSystem.knowsNext(in: number, after: offset) else {
+            return wait(reply, for: [.entries(of: number)]) { [self] () throws(Errno) in
+                try fileSystem.requireNext(in: number, after: offset)
+            } answer: { [self] reply, _ in
+                list(number, after: offset, reply)
+            }
+        }
+        list(number, after: offset, reply)
+    }
+
+    private func list(_ number: InodeNumber, after offset: Int64, _ reply: consuming FuseReplyDirectory) {
         do throws(Errno) {
-            try eachItem(of: inode.number, after: offset, withAttributes: false) { item in
+            try eachItem(of: number, after: offset, withAttributes: false) { item in
                 reply.add(item.name.span, inode: FuseInode(item.number), type: item.kind.fileType, next: item.next)
             }
             reply.succeed()
@@ -34,8 +46,20 @@ extension MountOperations {
         reply: consuming FuseReplyDirectoryPlus
     ) {
         count(.readdirplus)
+        let number = inode.number
+        guard fileSystem.knowsNext(in: number, after: offset) else {
+            return wait(reply, for: [.entries(of: number)]) { [self] () throws(Errno) in
+                try fileSystem.requireNext(in: number, after: offset)
+            } answer: { [self] reply, _ in
+                listPlus(number, after: offset, reply)
+            }
+        }
+        listPlus(number, after: offset, reply)
+    }
+
+    private func listPlus(_ number: InodeNumber, after offset: Int64, _ reply: consuming FuseReplyDirectoryPlus) {
         do throws(Errno) {
-            try eachItem(of: inode.number, after: offset, withAttributes: true) { item in
+            try eachItem(of: number, after: offset, withAttributes: true) { item in
                 guard let attributes = item.attributes else {
                     return reply.addPlain(
                         item.name.span, inode: FuseInode(item.number), type: item.kind.fileType, next: item.next)
@@ -55,7 +79,7 @@ extension MountOperations {
         of directory: InodeNumber, after offset: Int64, withAttributes: Bool, _ body: (DirectoryItem) -> Bool
     ) throws(Errno) {
         var offset = offset
-        while true {
+        while fileSystem.knowsNext(in: directory, after: offset) {
             let items = try fileSystem.list(
                 directory, after: offset, limit: Self.page, withAttributes: withAttributes)
             for item in items {

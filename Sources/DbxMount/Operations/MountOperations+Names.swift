@@ -86,6 +86,7 @@ extension MountOperations {
     func removeDirectory(
         _ name: Span<UInt8>, in parent: FuseInode, context: FuseContext, reply: consuming FuseReplyNone
     ) {
+        let waiting: Name
         do throws(Errno) {
             if let staged = stage.request(by: context) {
                 try remove(name, in: parent, for: staged)
@@ -93,9 +94,17 @@ extension MountOperations {
             }
             count(.rmdir)
             try fileSystem.removeDirectory(try Name(decoding: name), in: parent.number)
-            reply.succeed()
+            return reply.succeed()
         } catch {
-            reply.fail(error.rawValue)
+            guard error == .wouldBlock, let name = try? Name(decoding: name) else { return reply.fail(error.rawValue) }
+            waiting = name
+        }
+        let number = parent.number
+        wait(reply, for: [.name(waiting, in: number), .emptiness(of: waiting, in: number)]) {
+            [self] () throws(Errno) in
+            try fileSystem.removeDirectory(waiting, in: number)
+        } answer: { reply, _ in
+            reply.succeed()
         }
     }
 
@@ -113,12 +122,31 @@ extension MountOperations {
             rename = Rename(
                 try Name(decoding: name), in: parent.number, to: try Name(decoding: newName), in: newParent.number,
                 mode: try RenameMode(flags))
-            if try fileSystem.renameAtOnce(rename) { return reply.succeed() }
         } catch {
             return reply.fail(error.rawValue)
         }
+        do throws(Errno) {
+            if try fileSystem.renameAtOnce(rename) { return reply.succeed() }
+        } catch {
+            guard error == .wouldBlock else { return reply.fail(error.rawValue) }
+            return wait(reply, for: rename.needs) { [self] () throws(Errno) in
+                try fileSystem.renameAtOnce(rename)
+            } answer: { [self] reply, isDone in
+                if isDone { reply.succeed() } else { flushAndRename(rename, reply) }
+            }
+        }
+        flushAndRename(rename, reply)
+    }
+
+    private func flushAndRename(_ rename: Rename, _ reply: consuming FuseReplyNone) {
         let box = FuseReplyBox(reply)
         fileSystem.renameAfterFlush(rename) { result in box.finish(result) }
+    }
+}
+
+extension Rename {
+    fileprivate var needs: [ListingNeed] {
+        [.name(name, in: parent), .name(newName, in: newParent), .emptiness(of: newName, in: newParent)]
     }
 }
 

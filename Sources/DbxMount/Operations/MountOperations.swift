@@ -32,14 +32,22 @@ final class MountOperations: FuseOperations {
     // MARK: Looking up and attributes
 
     func lookup(_ name: Span<UInt8>, in parent: FuseInode, context: FuseContext, reply: consuming FuseReplyEntry) {
+        let waiting: Name
         do throws(Errno) {
             if let staged = stage.request(by: context), let past = try lookUp(name, in: parent.number, for: staged) {
                 return reply.succeed(past)
             }
             count(.lookup)
-            reply.succeed(try lookUp(name, in: parent.number))
+            return reply.succeed(try lookUp(name, in: parent.number))
         } catch {
-            reply.fail(error.rawValue)
+            guard error == .wouldBlock, let name = try? Name(decoding: name) else { return reply.fail(error.rawValue) }
+            waiting = name
+        }
+        let number = parent.number
+        wait(reply, for: [.name(waiting, in: number)]) { [self] () throws(Errno) in
+            try find(waiting, in: number)
+        } answer: {
+            $0.succeed($1)
         }
     }
 
@@ -47,10 +55,30 @@ final class MountOperations: FuseOperations {
         // Only those who kept a file handle over a restart ask for these.
         if name.isDot { return FuseEntry(try fileSystem.lookup(parent)) }
         if name.isDotDot { return FuseEntry(try fileSystem.lookupParent(of: parent)) }
-        guard let found = try fileSystem.lookup(try Name(decoding: name), in: parent) else {
+        return try find(try Name(decoding: name), in: parent)
+    }
+
+    private func find(_ name: Name, in parent: InodeNumber) throws(Errno) -> FuseEntry {
+        guard let found = try fileSystem.lookup(name, in: parent) else {
             return .negative(timeoutSeconds: KernelCache.seconds)
         }
         return FuseEntry(found)
+    }
+
+    /// Goes on with an operation that needs more of a directory than is known here, when that has come.
+    func wait<Reply: FuseAnswer & ~Copyable, Value>(
+        _ reply: consuming Reply, for needs: [ListingNeed],
+        _ operation: @escaping @Sendable () throws(Errno) -> Value,
+        answer: @escaping @Sendable (consuming Reply, Value) -> Void
+    ) {
+        let box = FuseReplyBox(reply)
+        let waiting = fileSystem.whenListed(needs) { () throws(Errno) in
+            let value = try operation()
+            if let reply = box.take() { answer(reply, value) }
+        } failed: { error in
+            box.fail(error.rawValue)
+        }
+        box.onInterrupt { waiting.cancel() }
     }
 
     func forget(_ inode: FuseInode, lookups: UInt64) {

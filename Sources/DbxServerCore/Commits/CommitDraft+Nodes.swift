@@ -19,7 +19,7 @@ extension CommitDraft {
         create(
             NodeRecord(
                 id: change.id, seq: seq, commit: request.id, kind: change.kind, attributes: attributes.state,
-                attributesSeq: seq, contentSeq: .zero,
+                attributesSeq: seq, contentSeq: change.kind == .directory ? seq : .zero,
                 target: change.kind == .symlink ? attributes.target?.bytes : nil))
     }
 

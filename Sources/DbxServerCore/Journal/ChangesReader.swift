@@ -25,7 +25,7 @@ struct ChangesReader {
         return ChangesPage(
             nodes: try (nodes + missingNodes(of: entries, beside: nodes)).sorted { $0.seq < $1.seq }.map(NodeRow.init),
             entries: entries.map(EntryRow.init), segments: segments.map(SegmentRow.init),
-            blocks: blocks.map(BlockRow.init), cursor: next.text(signer), complete: end == namespace.head,
+            blocks: blocks.map(BlockRow.init), cursor: next.text(signer), seq: end, complete: end == namespace.head,
             quota: Quota(namespace))
     }
 
@@ -35,7 +35,7 @@ struct ChangesReader {
             tombstonesAfter: namespace.head)
     }
 
-    private func checked(_ text: String) throws -> Cursor {
+    func checked(_ text: String) throws -> Cursor {
         guard let cursor = Cursor(text: text, signer), cursor.namespace == namespace.id else {
             throw Problem.badRequest("The cursor is none that this server gave out for this namespace.")
         }

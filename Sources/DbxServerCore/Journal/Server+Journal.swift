@@ -20,12 +20,13 @@ extension Server {
         }
     }
 
+    /// With `content` the pages are shorter where the files are many or large.
     package func listing(
-        _ caller: Caller, namespace: NamespaceID, node: NodeID, after: String?, limit: Int?
+        _ caller: Caller, namespace: NamespaceID, node: NodeID, _ query: ListingQuery
     ) throws(Problem) -> ListingPage {
         try answering {
-            let limit = try Self.checkedLimit(limit)
-            let last = try after.map { text in
+            let limit = try Self.checkedLimit(query.limit)
+            let last = try query.after.map { text in
                 guard let bytes = Base64URL.decode(text), let name = Name(bytes) else {
                     throw Problem.badRequest("'after' is not what the page before gave.")
                 }
@@ -33,15 +34,25 @@ extension Server {
             }
             return try metadata.read { rows in
                 try AccessPolicy.check(caller, .read, in: namespace, rows)
-                guard let directory = try rows.node(node, in: namespace), !directory.deleted,
-                    directory.kind == .directory
-                else { throw Problem(kind: .notFound, detail: "There is no such directory.") }
-                let entries = try rows.entries(inDirectory: node, after: last, limit: limit + 1, in: namespace)
-                let page = entries.prefix(limit)
-                let nodes = try page.compactMap { try $0.node.flatMap { try rows.node($0, in: namespace) } }
-                return ListingPage(
-                    entries: page.map(EntryRow.init), nodes: nodes.map(NodeRow.init),
-                    next: entries.count > limit ? page.last.map { Base64URL.encode($0.name.bytes) } : nil)
+                let reader = ChangesReader(rows: rows, namespace: try record(of: namespace, rows), signer: cursorSigner)
+                _ = try query.cursor.map(reader.checked)
+                return try reader.listing(of: node, after: last, limit: limit, content: query.content)
+            }
+        }
+    }
+
+    package func nodes(
+        _ caller: Caller, namespace: NamespaceID, ids: [NodeID], cursor: String?
+    ) throws(Problem) -> NodesPage {
+        try answering {
+            guard !ids.isEmpty, ids.count <= NodesPage.maximumIDs else {
+                throw Problem.badRequest("'ids' names 1 to \(NodesPage.maximumIDs) nodes.")
+            }
+            return try metadata.read { rows in
+                try AccessPolicy.check(caller, .read, in: namespace, rows)
+                let reader = ChangesReader(rows: rows, namespace: try record(of: namespace, rows), signer: cursorSigner)
+                _ = try cursor.map(reader.checked)
+                return try reader.nodes(ids)
             }
         }
     }
@@ -116,5 +127,23 @@ extension Server {
         guard let limit else { return pageLimit }
         guard limit > 0 else { throw Problem.badRequest("'limit' is at least 1.") }
         return min(limit, maximumPageLimit)
+    }
+}
+
+/// What is asked of a directory's listing.
+package struct ListingQuery: Hashable, Sendable {
+    /// `next` of the page before.
+    package var after: String?
+    package var limit: Int?
+    /// The answer is not older.
+    package var cursor: String?
+    /// Whether the files' segment and block rows come too.
+    package var content: Bool
+
+    package init(after: String? = nil, limit: Int? = nil, cursor: String? = nil, content: Bool = false) {
+        self.after = after
+        self.limit = limit
+        self.cursor = cursor
+        self.content = content
     }
 }

@@ -75,15 +75,28 @@ extension OpenAPIDocument {
             "responses": { \(ok("Applied, now or when the same commit came first.", reference("CommitResult"))), \(problems(400, 401, 403, 404, 409, 413, 422, 429, 507)) }
           }
         },
+        "/v1/namespaces/{namespace}/nodes": {
+          \(inPath("namespace")),
+          "get": {
+            "operationId": "readNodes", "summary": "Nodes with their content and all that leads to them; those that do not exist are left out",
+            "parameters": [
+              { "name": "ids", "in": "query", "required": true, "description": "1 to 100 ids, with commas between.", "schema": { "type": "string" } },
+              { "$ref": "#/components/parameters/cursor" }
+            ],
+            "responses": { \(ok("The rows.", reference("NodesPage"))), \(problems(400, 401, 403, 404, 410)) }
+          }
+        },
         "/v1/namespaces/{namespace}/nodes/{node}/entries": {
           \(inPath("namespace", "node")),
           "get": {
             "operationId": "listDirectory", "summary": "What a directory holds, in name order",
             "parameters": [
               { "name": "after", "in": "query", "description": "next of the last page.", "schema": { "type": "string" } },
-              { "$ref": "#/components/parameters/limit" }
+              { "$ref": "#/components/parameters/limit" },
+              { "$ref": "#/components/parameters/cursor" },
+              { "name": "content", "in": "query", "description": "Whether the files' segments and blocks come too.", "schema": { "type": "boolean" } }
             ],
-            "responses": { \(ok("One page.", reference("ListingPage"))), \(problems(400, 401, 403, 404)) }
+            "responses": { \(ok("One page.", reference("ListingPage"))), \(problems(400, 401, 403, 404, 410)) }
           }
         },
         "/v1/namespaces/{namespace}/nodes/{node}/revisions": {

@@ -89,10 +89,18 @@ extension OpenAPIDocument {
         "ChangesPage": object([
             "nodes": list(reference("NodeRow")), "entries": list(reference("EntryRow")),
             "segments": list(reference("SegmentRow")), "blocks": list(reference("BlockRow")), "cursor": text,
-            "complete": boolean, "quota": reference("Quota"),
+            "seq": seq, "complete": boolean, "quota": reference("Quota"),
         ]),
         "ListingPage": object(
-            ["entries": list(reference("EntryRow")), "nodes": list(reference("NodeRow"))], optional: ["next": text]),
+            [
+                "entries": list(reference("EntryRow")), "nodes": list(reference("NodeRow")),
+                "segments": list(reference("SegmentRow")), "blocks": list(reference("BlockRow")), "seq": seq,
+                "cursor": text,
+            ], optional: ["next": text]),
+        "NodesPage": object([
+            "nodes": list(reference("NodeRow")), "entries": list(reference("EntryRow")),
+            "segments": list(reference("SegmentRow")), "blocks": list(reference("BlockRow")), "seq": seq,
+        ]),
     ])
 
     static let commitSchemas = schemas([

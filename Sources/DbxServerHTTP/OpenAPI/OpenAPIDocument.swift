@@ -44,6 +44,7 @@ package enum OpenAPIDocument {
         "device": { "name": "device", "in": "path", "required": true, "schema": { "$ref": "#/components/schemas/Id" } },
         "upload": { "name": "upload", "in": "path", "required": true, "schema": { "$ref": "#/components/schemas/Id" } },
         "block": { "name": "block", "in": "path", "required": true, "schema": { "$ref": "#/components/schemas/BlockId" } },
+        "cursor": { "name": "cursor", "in": "query", "description": "The answer is not older than this.", "schema": { "type": "string" } },
         "limit": { "name": "limit", "in": "query", "description": "Rows in one page, about.", "schema": { "type": "integer", "minimum": 1, "maximum": 10000 } }
         """
 

@@ -33,12 +33,28 @@ extension RequestHandler {
     }
 
     @concurrent func listDirectory(_ exchange: Exchange) async throws -> Response {
-        let query = try exchange.query("after", "limit")
-        let limit = try query.number("limit", in: Self.pageLimits)
+        let query = try exchange.query("after", "limit", "cursor", "content")
+        let wanted = ListingQuery(
+            after: query["after"], limit: try query.number("limit", in: Self.pageLimits), cursor: query["cursor"],
+            content: try query.flag("content"))
         let namespace: NamespaceID = try exchange.identifier("namespace")
         let node: NodeID = try exchange.identifier("node")
         return try await answering(exchange) { server, caller in
-            try server.listing(caller, namespace: namespace, node: node, after: query["after"], limit: limit)
+            try server.listing(caller, namespace: namespace, node: node, wanted)
+        }
+    }
+
+    @concurrent func readNodes(_ exchange: Exchange) async throws -> Response {
+        let query = try exchange.query("ids", "cursor")
+        let ids = try (query["ids"] ?? "").split(separator: ",").map { text throws(Problem) in
+            guard let id = NodeID(hex: String(text)) else {
+                throw Problem(kind: .badRequest, detail: "'ids' are ids of 32 hexadecimal digits, with commas between.")
+            }
+            return id
+        }
+        let namespace: NamespaceID = try exchange.identifier("namespace")
+        return try await answering(exchange) { server, caller in
+            try server.nodes(caller, namespace: namespace, ids: ids, cursor: query["cursor"])
         }
     }
 

@@ -6,7 +6,7 @@ import HTTPTypes
 package enum Operation: String, CaseIterable, Sendable {
     case health, ready, openAPI
     case login, logout, session, listDevices, revokeDevice
-    case changes, commit, listDirectory, listRevisions
+    case changes, commit, readNodes, listDirectory, listRevisions
     case requestUploads, upload, readBlocks, readBlock
     case events, pollEvents
 
@@ -22,6 +22,7 @@ package enum Operation: String, CaseIterable, Sendable {
         case .revokeDevice: .device
         case .changes: .changes
         case .commit: .commits
+        case .readNodes: .nodes
         case .listDirectory: .listing
         case .listRevisions: .revisions
         case .requestUploads: .uploads

@@ -30,6 +30,15 @@ struct Query: Sendable {
 
     subscript(_ name: String) -> String? { values[name] }
 
+    /// `true` or `false`; false when it is not given.
+    func flag(_ name: String) throws(Problem) -> Bool {
+        switch values[name] {
+        case nil, "false": return false
+        case "true": return true
+        default: throw Problem(kind: .badRequest, detail: "'\(name)' must be true or false.")
+        }
+    }
+
     /// A whole number in `range`; nil when it is not given.
     func number(_ name: String, in range: ClosedRange<Int>) throws(Problem) -> Int? {
         guard let text = values[name] else { return nil }

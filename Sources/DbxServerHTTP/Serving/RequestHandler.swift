@@ -116,6 +116,7 @@ struct RequestHandler: Sendable {
         case .revokeDevice: try await revokeDevice(exchange)
         case .changes: try await changes(exchange)
         case .commit: try await commit(exchange)
+        case .readNodes: try await readNodes(exchange)
         case .listDirectory: try await listDirectory(exchange)
         case .listRevisions: try await listRevisions(exchange)
         case .requestUploads: try await requestUploads(exchange)

@@ -17,20 +17,16 @@ package struct ConflictCandidates {
 
     private init(_ store: LocalStore) { self.store = store }
 
-    /// Among the staged pages.
-    package static func staged(in store: LocalStore) throws -> [InodeNumber] {
+    /// Among the pages of a pull.
+    package static func among(_ pages: PulledPages, in store: LocalStore) throws -> [InodeNumber] {
         // Nothing was changed here: the common case, without a look at the pages.
         guard try !store.dirtyNodes(limit: 1, afterChange: 0).isEmpty else { return [] }
         var candidates = ConflictCandidates(store)
-        // Twice, for all pages together may be too much for memory.
-        try store.forEachStagedPage { body in
-            let page = try WireJSON.decode(ChangesPage.self, from: body)
+        try pages.forEach(store) { page in
             candidates.sizes.formUnion(page.nodes.filter { $0.contentHash != nil }.map(\.size))
         }
         guard !candidates.sizes.isEmpty else { return [] }
-        try store.forEachStagedPage { body in
-            try candidates.look(at: WireJSON.decode(ChangesPage.self, from: body))
-        }
+        try pages.forEach(store) { page in try candidates.look(at: page) }
         return candidates.found.sorted()
     }
 

@@ -26,6 +26,14 @@ package struct ContentWalk: Sendable {
         folders.reverse()
     }
 
+    /// The folder that comes next, if it has to be listed first for the walk to miss nothing.
+    package func unlisted(_ store: LocalStore) throws(StoreError) -> InodeNumber? {
+        guard files.isEmpty, let folder = folders.last, try store.node(folder.number)?.knowledge == .partial else {
+            return nil
+        }
+        return folder.number
+    }
+
     /// The contents of some more files; nil when there are no more.
     package mutating func step(_ store: LocalStore) throws(StoreError) -> [NodeContent]? {
         if files.isEmpty {

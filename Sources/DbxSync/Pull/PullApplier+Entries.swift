@@ -5,6 +5,8 @@ import DbxWire
 extension PullApplier {
     mutating func apply(_ row: EntryRow) throws {
         guard let parent = try store.node(row.parent) else { return }
+        if row.node == nil { store.noteGone(row.name, in: parent.number, seq: row.seq) }
+        guard try scope.concerns(row, in: parent) else { return }
         let local = try store.entry(parent: row.parent, name: row.name)
         if let local, row.seq <= local.base { return }
         if row.node == nil {
@@ -51,8 +53,13 @@ extension PullApplier {
         if let node = try row.node.flatMap({ try store.node($0) }) {
             try received.willName(node, row.name, in: parent, store: store)
         }
+        let isNews = try !isListing || store.entry(parent: row.parent, name: row.name) != nil
         try store.putAgreedEntry(parent: row.parent, name: row.name, node: row.node, seq: row.seq)
-        note(.entry(parent: parent.number, name: row.name))
+        if isNews {
+            note(.entry(parent: parent.number, name: row.name))
+        } else if let node = try row.node.flatMap({ try store.node($0) }), node.kind != .directory, node.links > 1 {
+            note(.attributes(node.number))
+        }
         if row.node != nil, parent.isOrphan { try bringBack(parent) }
     }
 

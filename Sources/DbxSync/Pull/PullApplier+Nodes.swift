@@ -5,8 +5,22 @@ import DbxWire
 extension PullApplier {
     /// Blocks come first: a node's row may stand in an earlier page than the blocks and segments of its state.
     mutating func gatherBlocksAndSegments(of page: ChangesPage) throws {
-        try store.putBlocks(page.blocks.map(AgreedBlock.init))
+        var wanted: Set<BlockID> = []
+        for row in page.segments where try scope.wants(row.node) { wanted.formUnion(row.extents.map(\.block)) }
+        wantedBlocks.formUnion(wanted)
         for row in page.segments where try store.node(row.node) != nil { gathered[row.node, default: []].append(row) }
+    }
+
+    /// What wanted blocks are encoded against.
+    mutating func wantBases(of page: ChangesPage) {
+        for row in page.blocks where wantedBlocks.contains(row.id) {
+            if let base = row.wrap.base { wantedBlocks.insert(base) }
+        }
+    }
+
+    /// A block's row may stand in an earlier page than the segments that name it.
+    func putWantedBlocks(of page: ChangesPage) throws {
+        try store.putBlocks(page.blocks.filter { wantedBlocks.contains($0.id) }.map(AgreedBlock.init))
     }
 
     mutating func applyNodes(of page: ChangesPage) throws {
@@ -21,13 +35,13 @@ extension PullApplier {
     mutating func applyNode(_ row: NodeRow, segments: [SegmentRow]) throws {
         note(hashOf: row)
         guard let local = try store.node(row.id) else {
-            if !row.deleted { try store.putAgreedNode(AgreedNode(row)) }
-            return
+            guard !row.deleted, scope.admitted.contains(row.id) else { return }
+            return try store.putAgreedNode(AgreedNode(row), knowledge: scope.knowledge(of: row))
         }
         if row.deleted { return postpone(row) }
         if restoring.contains(row.id) { return try restore(local, to: row, segments: segments) }
         guard row.seq > local.seq || !segments.isEmpty else { return }
-        let contentMoved = row.contentSeq > local.contentSeq
+        let contentMoved = row.kind == .file && row.contentSeq > local.contentSeq
         if contentMoved, isBusy(local.number) {
             return try postponeContent(row, segments: segments)
         }

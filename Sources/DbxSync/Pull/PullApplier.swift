@@ -1,6 +1,6 @@
 package import DbxLocalStore
 package import DbxModel
-import DbxWire
+package import DbxWire
 
 /// Brings what the server says into the visible tree. Pages are staged as they come; when one says `complete`, all of
 /// them are applied in one transaction, with the store's lock held. Nothing local is lost: what was changed on both
@@ -24,6 +24,8 @@ package struct PullApplier {
     package var activities: [TreeActivity] { received.all }
     /// New segment rows of nodes that were known before: a node's row may stand in a later page than its segments.
     var gathered: [NodeID: [SegmentRow]] = [:]
+    /// Blocks that known contents are made of.
+    var wantedBlocks: Set<BlockID> = []
     /// What the server says of contents, where there are local ones to compare.
     /// The server's state of these counts, whatever was changed here.
     private(set) var restoring: Set<NodeID> = []
@@ -32,6 +34,10 @@ package struct PullApplier {
     /// Names whose removal waits until everything else has been applied: what lies below may be new work.
     private var removals: [EntryRow] = []
     private var tombstones: [NodeRow] = []
+    /// What of the rows concerns us.
+    var scope: PullScope
+    /// Names that nobody was told of are nothing to forget.
+    var isListing = false
 
     package init(
         store: LocalStore, now: Timestamp, entropy: any Entropy, device: String, policy: ConflictPolicy = .keepBoth,
@@ -45,28 +51,45 @@ package struct PullApplier {
         self.policy = policy
         self.localHashes = localHashes
         self.isBusy = isBusy
+        scope = PullScope(store: store, since: nil)
     }
 
-    /// Applies the staged pages, the last of which was complete, and forgets them.
-    package mutating func applyStaged(cursor: String) throws {
+    /// Applies the pages, the last of which was complete and ended at `end`, and forgets them. Where nodes have come into
+    /// the part of the tree that is known here, or have left it, nothing is done: returned is which nodes have to be asked
+    /// for, all of them, before it is tried again with the answer as `supplement`.
+    package mutating func apply(
+        _ pages: PulledPages, supplement: PullSupplement? = nil
+    ) throws -> Set<NodeID> {
+        let since = try store.meta(SyncMeta.cursor) == nil ? nil : SyncMeta.seq(in: store)
+        scope = PullScope(store: store, since: since, supplement: supplement)
+        let forEachPage = { [store] (body: (ChangesPage) throws -> Void) throws in
+            try pages.forEach(store, body)
+            if let supplement { try body(supplement.page) }
+        }
+        try scope.survey(forEachPage)
+        guard scope.needs.isEmpty else { return scope.needs.union(supplement?.requested ?? []) }
         try store.transaction {
             if let ids = try store.meta(SyncMeta.restoring) {
                 restoring = Set(try WireJSON.decode([NodeID].self, from: ids))
                 try store.setMeta(SyncMeta.restoring, nil)
             }
-            try forEachPage { try gatherBlocksAndSegments(of: $0) }
-            try forEachPage { try applyNodes(of: $0) }
-            try forEachPage { try applyEntriesAndFreshSegments(of: $0) }
-            try finishRemovals()
-            try finishTombstones()
-            try settleDirectoryCycles()
+            try apply(forEachPage)
             try store.clearStaged()
-            try store.setMeta(SyncMeta.cursor, Array(cursor.utf8))
+            try SyncMeta.setCursor(pages.cursor, at: pages.seq, in: store)
         }
+        return []
     }
 
-    private func forEachPage(_ body: (ChangesPage) throws -> Void) throws {
-        try store.forEachStagedPage { try body(WireJSON.decode(ChangesPage.self, from: $0)) }
+    mutating func apply(_ forEachPage: ((ChangesPage) throws -> Void) throws -> Void) throws {
+        try forEachPage { try gatherBlocksAndSegments(of: $0) }
+        try forEachPage { wantBases(of: $0) }
+        try forEachPage { try putWantedBlocks(of: $0) }
+        try forEachPage { try applyNodes(of: $0) }
+        try forEachPage { try applyEntriesAndFreshSegments(of: $0) }
+        try finishRemovals()
+        for id in scope.ended { try postpone(endOf: id) }
+        try finishTombstones()
+        try settleDirectoryCycles()
     }
 
     /// Applies rows that waited for the last writing handle of a file to close.
@@ -103,6 +126,15 @@ package struct PullApplier {
 
     mutating func postpone(_ removal: EntryRow) { removals.append(removal) }
     mutating func postpone(_ tombstone: NodeRow) { tombstones.append(tombstone) }
+    /// The server, asked for the node, does not have it.
+    private mutating func postpone(endOf id: NodeID) throws {
+        guard let node = try store.node(id) else { return }
+        tombstones.append(
+            NodeRow(
+                id: id, seq: Seq(.max), commit: nil, deleted: true, kind: node.kind, attributes: node.attributes,
+                attributesSeq: .zero, contentSeq: .zero))
+    }
+
     mutating func takeRemovals() -> [EntryRow] {
         defer { removals = [] }
         return removals
@@ -123,10 +155,46 @@ package struct ConflictNotice: Hashable, Sendable {
 /// Keys under which the engine and the applier keep their state in the store.
 package enum SyncMeta {
     package static let cursor = "cursor"
+    private static let seq = "seq"
     /// Nodes whose local changes are being taken back: the next whole listing counts.
     package static let restoring = "restoring"
     /// The mass-change guard's record.
     package static let massChange = "mass-change"
+
+    /// Where the cursor stands; nil before the first one.
+    package static func seq(in store: LocalStore) throws(StoreError) -> Seq? {
+        try store.meta(seq).map { Seq(Int64(bitPattern: $0.bigEndianValue)) }
+    }
+
+    static func setCursor(_ cursor: String, at position: Seq, in store: LocalStore) throws(StoreError) {
+        try store.setMeta(Self.cursor, Array(cursor.utf8))
+        try store.setMeta(seq, position.value.bigEndianBytes)
+    }
+}
+
+/// The pages of one pull. Large ones are staged in the store only: decoding them costs more than memory is worth.
+package struct PulledPages: Sendable {
+    private static let rowsInMemory = 50_000
+    /// Nil: they have to be read from the store.
+    private var decoded: [ChangesPage]? = []
+    private var rows = 0
+    package private(set) var cursor = ""
+    package private(set) var seq = Seq.zero
+
+    package init() {}
+
+    /// To be called with each page that is staged.
+    package mutating func add(_ page: ChangesPage) {
+        cursor = page.cursor
+        seq = page.seq
+        rows += page.nodes.count + page.entries.count + page.segments.count + page.blocks.count
+        decoded = rows > Self.rowsInMemory ? nil : decoded.map { $0 + [page] }
+    }
+
+    func forEach(_ store: LocalStore, _ body: (ChangesPage) throws -> Void) throws {
+        if let decoded { return try decoded.forEach(body) }
+        try store.forEachStagedPage { try body(WireJSON.decode(ChangesPage.self, from: $0)) }
+    }
 }
 
 /// The newest remote state of a busy node, kept until it is applied.

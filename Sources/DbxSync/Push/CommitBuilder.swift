@@ -20,6 +20,8 @@ struct CommitBuilder {
     private let now: Timestamp
     /// Files whose newer content is known and not applied yet.
     private let deferred: Set<NodeID>
+    /// Whether something stands in a directory that is known in part only, under a name that is not.
+    private let hasBlindNames: Bool
 
     private(set) var nodes: [NodeID: NodeChange] = [:]
     private(set) var entries: [EntryKey: EntryChange] = [:]
@@ -35,6 +37,7 @@ struct CommitBuilder {
 
     init(store: LocalStore, context: PushContext, now: Timestamp, rowLimit: Int) throws {
         deferred = Set(try store.deferredNodes())
+        hasBlindNames = try !store.directoriesWithBlindNames(limit: 1).isEmpty
         self.rowLimit = rowLimit
         self.store = store
         self.context = context
@@ -174,7 +177,7 @@ struct CommitBuilder {
     private func isHeldBack(_ entry: LocalEntry) throws -> Bool {
         // Newer content of the file waits until a program closes it: only then it is known what becomes of the name.
         if let base = entry.baseNode, base != entry.node, deferred.contains(base) { return true }
-        guard !context.held.isEmpty || context.rule != nil else { return false }
+        guard !context.held.isEmpty || context.rule != nil || hasBlindNames else { return false }
         var seen: Set<EntryKey> = []
         return try isHeldBack(entry, &seen)
     }
@@ -185,6 +188,8 @@ struct CommitBuilder {
         }
         if try context.rule?.holds(entry, in: store) ?? false { return true }
         var parent = try store.node(entry.parentID)
+        // What the server has under the name has to be known first.
+        if let parent, entry.base == .zero, try !store.knows(entry.name, in: parent) { return true }
         while let directory = parent, directory.isNew {
             if try isHeld(directory) { return true }
             parent = try store.entries(of: directory.number).first.flatMap { try store.node($0.parentID) }

@@ -13,6 +13,8 @@ package enum NodeState: String, Hashable, Sendable, Codable {
     case localOnly = "local-only"
     /// The server has an older state of it (or, of a folder, of something in it).
     case pending
+    /// A folder of which it is not known here what is in it.
+    case notListed = "not-listed"
     /// As on the server, which has all of its content; none of it is here.
     case onlineOnly = "online-only"
     /// As on the server; its content is here, at least in part.
@@ -43,7 +45,7 @@ package struct SyncSituation: Sendable {
         if node.number != .root, node.isNew { return .localOnly }
         if node.isDirty { return .pending }
         if try isNameDirty(node, in: store) { return .pending }
-        guard node.kind == .file else { return .synced }
+        guard node.kind == .file else { return node.knowledge == .partial ? .notListed : .synced }
         let places = try store.places(of: node.number)
         let isElsewhere = places.remoteBytes > 0 && places.cachedBytes == 0 && places.stagingBytes == 0
         return isElsewhere ? .onlineOnly : .synced

@@ -167,7 +167,14 @@ package final class MountedClient {
             package func rows(_ kind: String) -> Int64 { commitRows[kind] ?? 0 }
             package var allInvalidations: Int64 { invalidations.values.reduce(0, +) }
         }
+        package struct Tree: Decodable, Sendable {
+            package var entries: Int
+            package var isReading: Bool
+            package var isComplete: Bool
+        }
+
         package var mountPoint: String
+        package var tree: Tree
         package var connection: Connection
         package var pending: Pending
         package var counters: Counters
@@ -179,6 +186,11 @@ package final class MountedClient {
     }
 
     package func counters() throws -> Status.Counters { try status().counters }
+
+    /// Waits until it knows all folders of the account.
+    package func waitForTree() throws {
+        try Shell.eventually("\(name) knows the whole tree", withinSeconds: 60) { try status().tree.isComplete }
+    }
 
     /// Waits until the daemon says so; `offline` and `connected` are the usual ones.
     package func waitFor(connection state: String) throws {

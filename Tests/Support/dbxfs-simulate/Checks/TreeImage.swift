@@ -14,6 +14,8 @@ struct TreeImage {
     init(of device: Device) throws {
         guard let life = device.life else { throw Violation("\(device.name) is down") }
         do {
+            // Counts of links are right when all is known.
+            try explore(.root, life.fileSystem)
             try walk(.root, "", life.fileSystem)
         } catch {
             throw Violation("\(device.name) cannot show its tree: \(error)")
@@ -26,9 +28,15 @@ struct TreeImage {
         }
     }
 
+    private func explore(_ directory: InodeNumber, _ fileSystem: FileSystem) throws {
+        for item in try DirectoryReader(fileSystem).items(of: directory) where item.kind == .directory {
+            try explore(item.number, fileSystem)
+        }
+    }
+
     private mutating func walk(_ directory: InodeNumber, _ path: String, _ fileSystem: FileSystem) throws {
-        let items = try fileSystem.list(directory, after: 0, limit: 100_000, withAttributes: true)
-            .filter { !$0.isDot }.sorted { $0.name.lexicographicallyPrecedes($1.name) }
+        let items = try DirectoryReader(fileSystem).items(of: directory)
+            .sorted { $0.name.lexicographicallyPrecedes($1.name) }
         for item in items {
             guard let attributes = item.attributes else { continue }
             let place = path + "/" + String(decoding: item.name, as: UTF8.self)

@@ -61,13 +61,28 @@ extension SimulatedAPI {
     }
 
     func listing(
-        in namespace: NamespaceID, of directory: NodeID, after: String?, limit: Int, cancel: CancelToken?
+        in namespace: NamespaceID, of directory: NodeID, _ request: ListingRequest, cancel: CancelToken?
     ) throws(APIError) -> ListingPage {
-        try decoded(
+        let query = ListingQuery(
+            after: request.after, limit: min(request.limit, 1 + link.entropy.number(below: 6)),
+            cursor: request.cursor, content: request.content)
+        let (page, body) = try decoded(
             send(Call(name: "listing", cancel: cancel)) { [self] in
-                try $0.listing(caller($0), namespace: namespace, node: directory, after: after, limit: limit)
-            }
-        ).0
+                try $0.listing(caller($0), namespace: namespace, node: directory, query)
+            })
+        trace.note("\(name) lists \(String(decoding: body, as: UTF8.self))")
+        return page
+    }
+
+    func nodes(
+        _ ids: [NodeID], in namespace: NamespaceID, cursor: String?, cancel: CancelToken?
+    ) throws(APIError) -> NodesPage {
+        let (page, body) = try decoded(
+            send(Call(name: "nodes", cancel: cancel)) { [self] in
+                try $0.nodes(caller($0), namespace: namespace, ids: ids, cursor: cursor)
+            })
+        trace.note("\(name) asked for \(String(decoding: body, as: UTF8.self))")
+        return page
     }
 
     // MARK: Blocks

@@ -23,14 +23,16 @@ extension Program {
     // MARK: Choosing
 
     func children(of directory: InodeNumber) throws -> [Found] {
-        try fileSystem.list(directory, after: 0, limit: 1_000, withAttributes: true).compactMap { item in
-            guard !item.isDot, let attributes = item.attributes, let name = Name(item.name) else { return nil }
+        try DirectoryReader(fileSystem).items(of: directory).compactMap { item in
+            guard let attributes = item.attributes, let name = Name(item.name) else { return nil }
             return Found(parent: directory, name: name, attributes: attributes)
         }
     }
 
     private func all(below directory: InodeNumber = .root, depth: Int = 0) throws -> [Found] {
         guard depth < 12 else { return [] }
+        // Not every program looks everywhere, or all would soon be known.
+        if depth > 0, !fileSystem.knowsNext(in: directory, after: 2), entropy.chance(60) { return [] }
         return try children(of: directory).flatMap { child -> [Found] in
             let below =
                 child.attributes.kind == .directory ? try all(below: child.attributes.number, depth: depth + 1) : []
@@ -54,7 +56,7 @@ extension Program {
 
     func freePlace() throws -> Place? {
         let place = try anyPlace()
-        return try fileSystem.lookup(place.name, in: place.parent) == nil ? place : nil
+        return try DirectoryReader(fileSystem).lookup(place.name, in: place.parent) == nil ? place : nil
     }
 
     // MARK: Making and moving

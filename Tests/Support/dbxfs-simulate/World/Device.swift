@@ -20,6 +20,8 @@ final class Device: @unchecked Sendable {
     private let host: SimulatedServer
     private let trace: Trace
     private let planted: Planted?
+    /// Beyond so many entries only what programs look into is listed.
+    private let treeLimit: Int
     private(set) var login: Login?
     private(set) var life: DeviceLife?
     private(set) var disk: WatchedDisk
@@ -38,6 +40,7 @@ final class Device: @unchecked Sendable {
         self.entropy = entropy
         self.trace = trace
         self.planted = planted
+        treeLimit = entropy.element(of: [0, 0, 10, 1_000_000])
         link = Link(entropy: SeededEntropy(seed: entropy.next()))
         disk = try WatchedDisk(
             at: "\(root)/\(name)-0", contents: SimulatedDisk(), label: name, trace: trace, planted: planted)
@@ -102,7 +105,7 @@ final class Device: @unchecked Sendable {
         let connectivity = Connectivity(time: SystemTime(), entropy: entropy)
         return try DeviceLife(
             name: name, login: login, disk: disk, boot: [boot], api: api(connectivity, token: login.token),
-            connectivity: connectivity, entropy: entropy, trace: trace)
+            connectivity: connectivity, entropy: entropy, treeLimit: treeLimit, trace: trace)
     }
 
     /// Unmounts and ends in order.

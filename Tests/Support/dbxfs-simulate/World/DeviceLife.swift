@@ -28,6 +28,9 @@ final class DeviceLife: @unchecked Sendable {
     let engine: Engine
     let fileSystem: FileSystem
     private let fetcher: BlockFetcher
+    private let listing: ListingPages
+    private let lister: DirectoryLister
+    private let crawler: Crawler
     private let uploader: ContentUploader
     private let events: EventStream
     private let journal: ActivityJournal
@@ -36,7 +39,7 @@ final class DeviceLife: @unchecked Sendable {
 
     init(
         name: String, login: Login, disk: WatchedDisk, boot: [UInt8], api: SimulatedAPI, connectivity: Connectivity,
-        entropy: SeededEntropy, trace: Trace
+        entropy: SeededEntropy, treeLimit: Int, trace: Trace
     ) throws {
         let time = SystemTime()
         guard let grant = login.session.namespaces.first(where: { $0.id == login.session.root }) else {
@@ -46,18 +49,29 @@ final class DeviceLife: @unchecked Sendable {
         let store = try LocalStore(
             StoreConfiguration(directory: disk.path + "/store", freeSpaceFloorBytes: 0), time: time, entropy: entropy,
             boot: boot)
-        try store.makeRoot(grant.rootNode, now: time.now())
+        try store.makeRoot(grant.rootNode, now: time.now(), knowledge: .partial)
         let shared = SharedStore(store)
         let keys = KeyringBox(try NamespaceKeyring(grant.keys))
         let meter = TransferMeter(time: time)
-        let fetcher = try BlockFetcher(
-            api: api, namespace: grant.id, shared: shared, keys: keys, meter: meter, time: time, entropy: entropy,
-            threads: 2
-        ) {
+        let isAway: @Sendable () -> Bool = {
             let state = connectivity.status.state
             return state == .offline || state == .refused
         }
-        connectivity.onChange { [weak fetcher] state in if state != .connected { fetcher?.serverWentAway() } }
+        let fetcher = try BlockFetcher(
+            api: api, namespace: grant.id, shared: shared, keys: keys, meter: meter, time: time, entropy: entropy,
+            threads: 2, isServerAway: isAway)
+        let log = Logger(label: name) { TraceLog(label: $0, trace: trace) }
+        listing = ListingPages(
+            ListingPages.Parts(
+                shared: shared, api: api, namespace: grant.id, device: name, conflictPolicy: .keepBoth, time: time,
+                entropy: entropy, log: log))
+        let lister = try DirectoryLister(listing, isServerAway: isAway)
+        self.lister = lister
+        connectivity.onChange { [weak fetcher, weak lister] state in
+            guard state != .connected else { return }
+            fetcher?.serverWentAway()
+            lister?.serverWentAway()
+        }
         uploader = try ContentUploader(
             api: api, namespace: grant.id, shared: shared, keys: keys, meter: meter, entropy: entropy, threads: 2)
         journal = ActivityJournal(path: disk.path + "/activity", time: time)
@@ -65,14 +79,16 @@ final class DeviceLife: @unchecked Sendable {
             Engine.Parts(
                 shared: shared, api: api, namespace: grant.id, device: name, conflictPolicy: .keepBoth,
                 guardSettings: MassChangeGuard.Settings(), keys: keys, uploader: uploader, connectivity: connectivity,
-                time: time, entropy: entropy, log: Logger(label: name) { TraceLog(label: $0, trace: trace) },
+                time: time, entropy: entropy, log: log,
                 journal: journal
             ) { _ in })
         var limits = FileSystemLimits()
         limits.inputThreads = 2
         fileSystem = try FileSystem(
-            shared: shared, blocks: fetcher, time: time, ownership: .everythingIs(uid: 1_000, gid: 1_000),
+            shared: shared, blocks: fetcher, listing: lister, time: time,
+            ownership: .everythingIs(uid: 1_000, gid: 1_000),
             events: engine, states: engine, limits: limits)
+        crawler = Crawler(shared: shared, lister: lister, limit: treeLimit, time: time) { connectivity.isConnected }
         events = EventStream(
             api: api, namespace: grant.id, connectivity: connectivity, time: time, entropy: entropy
         ) { [engine] head in engine.noticed(head: head) }
@@ -82,20 +98,24 @@ final class DeviceLife: @unchecked Sendable {
         self.connectivity = connectivity
     }
 
-    /// The first mount reads the whole tree; throws where the server cannot be reached for that.
+    /// The first mount lists the mounted directory; throws where the server cannot be reached for that.
     func start() throws {
         let isKnown = try shared.withStore { store throws(StoreError) in
             if try store.meta(SyncMeta.restoring) != nil { return true }
             return try store.meta(SyncMeta.cursor) != nil
         }
-        if !isKnown { try engine.pullFirst(into: fileSystem) { _ in } }
+        if !isKnown { try listing.bringFirst() }
+        listing.attach(fileSystem) { [engine] news in engine.listed(news) }
+        engine.onRelisting { [crawler] in crawler.kick() }
         try engine.start(on: fileSystem)
         try events.start()
+        try crawler.start()
     }
 
     /// Programs that wait for the network wait no more.
     func giveUpReads() {
         connectivity.stop()
+        lister.shutdown()
         fetcher.shutdown()
     }
 
@@ -104,6 +124,8 @@ final class DeviceLife: @unchecked Sendable {
         journal.stop()
         connectivity.stop()
         events.stop()
+        crawler.stop()
+        lister.shutdown()
         fetcher.shutdown()
         engine.stop()
         uploader.shutdown()

@@ -1,0 +1,146 @@
+package import DbxModel
+
+/// How far the listing of a directory has come.
+package struct ListingProgress: Hashable, Sendable {
+    /// Names up to here are known, present or absent.
+    package var through: Name
+    /// Where the next page begins, as the server said.
+    package var next: String
+
+    package init(through: Name, next: String) {
+        self.through = through
+        self.next = next
+    }
+}
+
+/// What is known of directories whose entries come from the server bit by bit.
+extension LocalStore {
+    /// Whether it is known what the server has under the name, if only that it has nothing.
+    package func knows(_ name: Name, in directory: LocalNode) throws(StoreError) -> Bool {
+        guard directory.knowledge == .partial else { return true }
+        if let progress = try listingProgress(of: directory.number), name <= progress.through { return true }
+        do {
+            return try queryOne(
+                "SELECT 1 FROM entries WHERE parent = ? AND name = ? AND base > 0",
+                [directory.number.sqlValue, name.bytes.sqlValue]
+            ) { _ in true } != nil
+        } catch {
+            throw Self.storeError(error)
+        }
+    }
+
+    package func listingProgress(of directory: InodeNumber) throws(StoreError) -> ListingProgress? {
+        do {
+            return try queryOne("SELECT through, next FROM listings WHERE node = ?", [directory.sqlValue]) { row in
+                guard let through = Name(row.bytes(0)) else { throw StoreError.corrupt("a listing's row") }
+                return ListingProgress(through: through, next: String(decoding: row.bytes(1), as: UTF8.self))
+            }
+        } catch {
+            throw Self.storeError(error)
+        }
+    }
+
+    /// The listing has come so far; nil: it begins anew.
+    package func setListingProgress(
+        of directory: InodeNumber, _ progress: ListingProgress?
+    ) throws(StoreError) {
+        try transaction {
+            guard let progress else {
+                return try execute("DELETE FROM listings WHERE node = ?", [directory.sqlValue])
+            }
+            try execute(
+                "INSERT OR REPLACE INTO listings (node, through, next) VALUES (?, ?, ?)",
+                [directory.sqlValue, progress.through.bytes.sqlValue, Array(progress.next.utf8).sqlValue])
+        }
+    }
+
+    package func setKnowledge(of directory: InodeNumber, _ knowledge: DirectoryKnowledge) throws(StoreError) {
+        try transaction {
+            guard var node = try node(directory), node.knowledge != knowledge else { return }
+            node.knowledge = knowledge
+            try save(node)
+            try setListingProgress(of: directory, nil)
+        }
+    }
+
+    /// Directories that are to be listed, those first that were known before, then in the order in which they were found:
+    /// what lies nearer to the root comes first.
+    package func unlistedDirectories(limit: Int) throws(StoreError) -> [InodeNumber] {
+        do {
+            let stale = try staleDirectories(limit: limit)
+            guard stale.isEmpty else { return stale }
+            return try query(
+                "SELECT number FROM nodes WHERE flags & 64 != 0 AND flags & 16 = 0 ORDER BY number LIMIT ?",
+                [limit.sqlValue]
+            ) { InodeNumber($0[0]) }
+        } catch {
+            throw Self.storeError(error)
+        }
+    }
+
+    /// Directories whose names are to be compared with the server's again.
+    package func staleDirectories(limit: Int) throws(StoreError) -> [InodeNumber] {
+        do {
+            return try query(
+                "SELECT number FROM nodes WHERE flags & 128 != 0 AND flags & 16 = 0 ORDER BY number LIMIT ?",
+                [limit.sqlValue]
+            ) { InodeNumber($0[0]) }
+        } catch {
+            throw Self.storeError(error)
+        }
+    }
+
+    /// What the server said does not fit to what is known here any more: all that was known in whole is to be listed again.
+    package func markDirectoriesStale() throws(StoreError) {
+        try transaction {
+            let directory = (NodeKind.allCases.firstIndex(of: .directory) ?? 0).sqlValue
+            try execute(
+                "UPDATE nodes SET flags = flags | 128 WHERE kind = ? AND seq > 0 AND flags & 80 = 0", [directory])
+            try execute("DELETE FROM listings")
+            nodes.removeAll()
+        }
+    }
+
+    /// How many files, directories and others are known here.
+    package func countOfNodes() throws(StoreError) -> Int {
+        do {
+            return try queryOne("SELECT count(*) FROM nodes") { $0[0] as Int } ?? 0
+        } catch {
+            throw Self.storeError(error)
+        }
+    }
+
+    /// Directories that something was put into here, under a name of which it is not known what the server has there.
+    package func directoriesWithBlindNames(limit: Int) throws(StoreError) -> [InodeNumber] {
+        do {
+            return try query(
+                """
+                SELECT DISTINCT parent FROM entries JOIN nodes ON nodes.number = entries.parent
+                WHERE dirty = 1 AND base = 0 AND child IS NOT NULL AND flags & 64 != 0 LIMIT ?
+                """, [limit.sqlValue]
+            ) { InodeNumber($0[0]) }
+        } catch {
+            throw Self.storeError(error)
+        }
+    }
+
+    // MARK: Pages on their way
+
+    /// A page of the directory is asked for: from now on what pulls take away in it is remembered.
+    package func beginListing(of directory: InodeNumber) {
+        if listingsUnderWay[directory] == nil { listingsUnderWay[directory] = [:] }
+    }
+
+    /// The page has come, or will not. What pulls have taken away meanwhile, and when.
+    @discardableResult
+    package func endListing(of directory: InodeNumber) -> [Name: Seq] {
+        listingsUnderWay.removeValue(forKey: directory) ?? [:]
+    }
+
+    package func isListing(_ directory: InodeNumber) -> Bool { listingsUnderWay[directory] != nil }
+
+    /// The server has nothing under the name since `seq`.
+    package func noteGone(_ name: Name, in directory: InodeNumber, seq: Seq) {
+        listingsUnderWay[directory]?[name] = seq
+    }
+}

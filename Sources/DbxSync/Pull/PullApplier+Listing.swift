@@ -1,0 +1,113 @@
+package import DbxLocalStore
+package import DbxModel
+package import DbxWire
+
+/// What became of a page of a directory's listing.
+package enum ListingOutcome: Hashable, Sendable {
+    /// The directory is known as far as the page goes, or in whole.
+    case applied
+    /// The directory is gone, known, or listed by somebody else.
+    case obsolete
+    /// A pull has to come first.
+    case behind
+    /// These nodes have to be asked for before it is tried again.
+    case needs(Set<NodeID>)
+}
+
+extension PullApplier {
+    /// Takes a page of the directory's listing that begins behind `start`. In one transaction, with the store's lock held;
+    /// `beginListing` was called before the page was asked for, with the cursor of that moment.
+    ///
+    /// The page tells of one moment, this client's cursor stands at another. A name counts if its row is not newer than the
+    /// cursor, for a pull will bring what is newer, and if no pull since has taken it away: so the directory is then known
+    /// exactly as it is at the cursor.
+    package mutating func apply(
+        _ page: ListingPage, of directory: InodeNumber, behind start: ListingProgress?,
+        supplement: PullSupplement? = nil
+    ) throws -> ListingOutcome {
+        isListing = true
+        let gone = store.endListing(of: directory)
+        guard let node = try store.node(directory), node.knowledge != .whole, !node.isOrphan,
+            try store.listingProgress(of: directory) == start
+        else { return .obsolete }
+        return try store.transaction {
+            if try store.meta(SyncMeta.cursor) == nil, try store.meta(SyncMeta.restoring) == nil {
+                try SyncMeta.setCursor(page.cursor, at: page.seq, in: store)
+            }
+            let position = try SyncMeta.seq(in: store) ?? .zero
+            var rows = ChangesPage(
+                nodes: page.nodes, entries: page.entries, segments: page.segments, blocks: page.blocks, cursor: "",
+                seq: page.seq, complete: true, quota: Quota(usedBytes: 0, limitBytes: nil))
+            rows.entries.removeAll { $0.seq > position || gone[$0.name] ?? .zero > $0.seq }
+            try keepNewContents(in: &rows)
+            if node.knowledge == .stale {
+                guard page.seq <= position else { return .behind }
+                let missing = try addMissing(page, in: node, behind: start, supplement, to: &rows)
+                guard missing.isEmpty else { return .needs(missing.union(supplement?.requested ?? [])) }
+            }
+            scope = PullScope(store: store, since: nil, listed: node.id, supplement: supplement)
+            let pages = [rows, supplement?.page].compactMap(\.self)
+            let forEachPage = { (body: (ChangesPage) throws -> Void) throws in try pages.forEach(body) }
+            try scope.survey(forEachPage)
+            guard scope.needs.isEmpty else { return .needs(scope.needs.union(supplement?.requested ?? [])) }
+            try apply(forEachPage)
+            try finishPage(page, of: directory)
+            if let now = try store.node(directory), now.links != node.links || now.knowledge != node.knowledge {
+                note(.attributes(directory))
+            }
+            return .applied
+        }
+    }
+
+    private func finishPage(_ page: ListingPage, of directory: InodeNumber) throws {
+        if let next = page.next, let last = page.entries.last?.name {
+            try store.setListingProgress(of: directory, ListingProgress(through: last, next: next))
+        } else {
+            try store.setKnowledge(of: directory, .whole)
+        }
+    }
+
+    /// Contents that are known stay; of those that are new, stretches without a row are holes.
+    private func keepNewContents(in rows: inout ChangesPage) throws {
+        var known: Set<NodeID> = []
+        var holes: [SegmentRow] = []
+        let stretches = Dictionary(grouping: rows.segments, by: \.node).mapValues { Set($0.map(\.index)) }
+        for row in rows.nodes where row.kind == .file {
+            guard let local = try store.node(row.id) else { continue }
+            if row.seq <= local.seq {
+                known.insert(row.id)
+                continue
+            }
+            let end = (max(local.size, row.size) + ContentLimits.segmentBytes - 1) / ContentLimits.segmentBytes
+            for index in 0..<end where stretches[row.id]?.contains(index) != true {
+                holes.append(SegmentRow(node: row.id, index: index, seq: row.seq, extents: []))
+            }
+        }
+        rows.segments.removeAll { known.contains($0.node) }
+        rows.segments += holes
+    }
+
+    // MARK: Names that the server no longer has
+
+    /// Adds the end of the names that were known in the page's stretch, are not in it, and whose nodes live on elsewhere.
+    /// Returned is what has to be asked for first. A node that the server does not have at all stays: it may be the server
+    /// that has lost it, by a restore from a backup.
+    private func addMissing(
+        _ page: ListingPage, in directory: LocalNode, behind start: ListingProgress?, _ supplement: PullSupplement?,
+        to rows: inout ChangesPage
+    ) throws -> Set<NodeID> {
+        let present = Set(page.entries.map(\.name))
+        let last = page.next == nil ? nil : page.entries.last?.name
+        var asked: Set<NodeID> = []
+        for entry in try store.agreedEntries(in: directory.number) {
+            guard entry.base <= page.seq, !present.contains(entry.name), start.map({ entry.name > $0.through }) ?? true,
+                last.map({ entry.name <= $0 }) ?? true, let id = entry.baseNode
+            else { continue }
+            asked.insert(id)
+            guard let supplement, !supplement.isGone(id) else { continue }
+            rows.entries.append(
+                EntryRow(parent: entry.parentID, name: entry.name, node: nil, seq: page.seq, commit: nil))
+        }
+        return asked.subtracting(supplement?.requested ?? [])
+    }
+}

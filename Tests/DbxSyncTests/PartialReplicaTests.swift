@@ -1,0 +1,204 @@
+import DbxLocalStore
+import DbxModel
+import DbxSync
+import DbxTestKit
+import DbxWire
+import Testing
+
+/// Devices that know a part of the tree only, against a real server core: pages of listings, pulls, moves and work of
+/// their own in any order.
+@Suite("Partial replicas")
+struct PartialReplicaTests {
+    @Test("are a full replica restricted to what was listed", .timeLimit(.minutes(5)), arguments: testSeeds(30))
+    func restriction(seed: UInt64) throws {
+        let world = try World(seed: seed, partial: ["small"], full: ["red", "green"])
+        for _ in 0..<80 {
+            if world.entropy.chance(50) {
+                try world.work(world.full)
+            } else {
+                try world.listOrPull(world.partial[0])
+            }
+        }
+        let small = world.partial[0]
+        small.beforeAnswer = {}
+        try world.settle()
+        try small.pull()
+        let everything = try world.newDevice("everything")
+        #expect(try world.difference(of: small, from: everything).isEmpty, "seed \(seed)")
+        try world.takeAll(small)
+        try world.listEverything(small)
+        #expect(try small.tree() == everything.tree(), "seed \(seed)")
+    }
+
+    @Test("converge with others while programs work on all of them", .timeLimit(.minutes(5)), arguments: testSeeds(20))
+    func converge(seed: UInt64) throws {
+        let world = try World(seed: seed, partial: ["small", "tiny"], full: ["red"])
+        for _ in 0..<90 {
+            let device = world.entropy.element(of: world.all)
+            if world.entropy.chance(30) { try world.listOrPull(device) } else { try world.work([device]) }
+        }
+        for device in world.partial {
+            device.beforeAnswer = {}
+            try world.takeAll(device)
+        }
+        try world.settle()
+        let expected = try world.newDevice("everything").tree()
+        for device in world.partial { try world.listEverything(device) }
+        for device in world.all {
+            let shown = try device.tree()
+            let differing = Set(shown.keys).union(expected.keys).filter { shown[$0] != expected[$0] }.sorted()
+            let report = differing.map { "\($0): here \(shown[$0] ?? "-"), there \(expected[$0] ?? "-")" }
+            #expect(report.isEmpty, "seed \(seed), \(device.name)")
+            #expect(try device.store.pendingSummary().files == 0, "seed \(seed), \(device.name)")
+        }
+    }
+
+    @Test("whose cursor is gone compare what they know anew, follow what moved, and keep their work")
+    func startingOver() throws {
+        let world = try World(seed: 1, partial: ["small"], full: ["red"])
+        let (red, small) = (ScriptedProgram(device: world.full[0]), world.partial[0])
+        try red.run("mkdir d; make d/k kept; mkdir h; mkdir e; make e/x old; make f base; make g other; mkdir e/deep")
+        try world.settle()
+        try world.listEverything(small)
+        try red.run("move d/k h/k; move e h/e; edit f there; make n new; mkdir d/new; make d/new/y new")
+        while try world.full[0].push() {}
+        try ScriptedProgram(device: small).run("edit g here; make d/mine here")
+        try small.startOver()
+        #expect(try ScriptedProgram(device: small).tree()["d/k"] != nil)
+        try world.listEverything(small)
+        try world.settle()
+        try world.listEverything(small)
+        #expect(try small.tree() == world.newDevice("fresh").tree())
+        #expect(try small.store.pendingSummary().files == 0)
+    }
+}
+
+/// Some devices on one server, and what happens to them at random.
+final class World {
+    let entropy: SeededEntropy
+    let full: [TestDevice]
+    let partial: [TestDevice]
+    private let seed: UInt64
+    private let server: TestServer
+    private let pool = BlockPool()
+    private var underWay: [(device: TestDevice, page: TestDevice.PageUnderWay)] = []
+
+    var all: [TestDevice] { full + partial }
+
+    init(seed: UInt64, partial: [String], full: [String]) throws {
+        self.seed = seed
+        let (server, pool) = (try TestServer(time: FakeTime()), pool)
+        let entropy = SeededEntropy(seed: seed)
+        self.server = server
+        self.entropy = entropy
+        self.full = try full.map { try TestDevice($0, on: server, blocks: pool, entropy: entropy) }
+        self.partial = try partial.map {
+            try TestDevice($0, on: server, blocks: pool, entropy: entropy, isPartial: true)
+        }
+        // What others do while a question is on its way.
+        for device in self.partial {
+            device.beforeAnswer = { [self] in if entropy.chance(30) { try work(self.full) } }
+        }
+    }
+
+    func newDevice(_ name: String) throws -> TestDevice {
+        let device = try TestDevice(name, on: server, blocks: pool, entropy: entropy)
+        try device.pull()
+        return device
+    }
+
+    /// One of the devices works, pushes, or pulls.
+    func work(_ devices: [TestDevice]) throws {
+        let device = entropy.element(of: devices)
+        switch entropy.number(below: 8) {
+        case 0: try device.pull()
+        case 1, 2: _ = try device.push(leaving: entropy.chance(50) ? 40 : 0)
+        default: try RandomProgram(device: device, entropy: entropy).step()
+        }
+    }
+
+    /// A page is asked for, or one that has come is applied, or a pull.
+    func listOrPull(_ device: TestDevice) throws {
+        switch entropy.number(below: 5) {
+        case 0: try device.pull()
+        case 1, 2:
+            let numbers = try device.store.unlistedDirectories(limit: 100)
+            guard !numbers.isEmpty, let page = try device.askForPage(of: entropy.element(of: numbers)) else { return }
+            underWay.append((device, page))
+        default:
+            let mine = underWay.indices.filter { underWay[$0].device === device }
+            guard !mine.isEmpty else { return }
+            try device.take(underWay.remove(at: entropy.element(of: mine)).page)
+        }
+    }
+
+    /// Every page of the device that is still on its way.
+    func takeAll(_ device: TestDevice) throws {
+        for item in underWay where item.device === device { try device.take(item.page) }
+        underWay.removeAll { $0.device === device }
+    }
+
+    func listEverything(_ device: TestDevice) throws {
+        for _ in 0..<1_000 {
+            guard let next = try device.store.unlistedDirectories(limit: 1).first else { return }
+            if let page = try device.askForPage(of: next) { try device.take(page) }
+            try device.pull()
+        }
+        Issue.record("seed \(seed): \(device.name) never knows everything")
+    }
+
+    /// Pulls and pushes until nothing moves; names that go up blindly are looked at first, as the daemon does.
+    func settle() throws {
+        for _ in 0..<60 {
+            var moved = false
+            for device in all {
+                try device.pull()
+                for directory in try device.store.directoriesWithBlindNames(limit: 10)
+                where !device.store.isListing(directory) {
+                    try device.knowAll(directory)
+                }
+                for _ in 0..<100 {
+                    guard try device.push() else { break }
+                    moved = true
+                }
+            }
+            if !moved { return }
+        }
+        let refused = all.map { "\($0.name): \($0.trace.suffix(1))" }
+        Issue.record("seed \(seed): the devices never come to rest; refused last: \(refused)")
+    }
+
+    /// Where what a device knows differs from the whole tree: a known directory holds exactly what the server has, one that
+    /// is known in part nothing else, and all of it as far as its listing has come.
+    func difference(of device: TestDevice, from whole: TestDevice) throws -> [String] {
+        var found: [String] = []
+        var waiting: [(InodeNumber, InodeNumber, String)] = [(.root, .root, "")]
+        while let (here, there, path) = waiting.popLast() {
+            guard let node = try device.store.node(here) else { continue }
+            let names = try Dictionary(
+                uniqueKeysWithValues: device.store.list(here, after: 0, limit: .max).map { ($0.name, $0) })
+            let others = try Dictionary(
+                uniqueKeysWithValues: whole.store.list(there, after: 0, limit: .max).map { ($0.name, $0) })
+            for name in Set(names.keys).union(others.keys).sorted() {
+                let place = path + "/" + name.display
+                guard let mine = names[name] else {
+                    if try device.store.knows(name, in: node) { found.append("\(place) is missing") }
+                    continue
+                }
+                guard let other = others[name] else {
+                    found.append("\(place) is too much")
+                    continue
+                }
+                guard let a = try device.store.node(mine.number), let b = try whole.store.node(other.number),
+                    a.id == b.id,
+                    a.attributes.mode == b.attributes.mode, try device.read(a) == whole.read(b)
+                else {
+                    found.append("\(place) differs")
+                    continue
+                }
+                if a.kind == .directory { waiting.append((mine.number, other.number, place)) }
+            }
+        }
+        return found
+    }
+}
