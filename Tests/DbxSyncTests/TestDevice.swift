@@ -146,6 +146,12 @@ final class TestDevice {
             isBusy: { self.busy.contains($0) })
     }
 
+    /// What waited for the last writing handle of the node to be closed.
+    func applyDeferred(_ id: NodeID) throws {
+        var applier = makeApplier(try localHashes(ConflictCandidates.deferred(id, in: store)))
+        try applier.applyDeferred(id)
+    }
+
     // MARK: Listing
 
     /// A page that has been asked for and has come, and is not applied yet.

@@ -45,6 +45,7 @@ extension PullApplier {
         if contentMoved, isBusy(local.number) {
             return try postponeContent(row, segments: segments)
         }
+        let segments = try segments + takeDeferredSegments(besides: segments, upTo: row)
         if contentMoved, local.contentDirty {
             return try settleContents(local, remote: row, segments: segments)
         }
@@ -57,7 +58,7 @@ extension PullApplier {
         try applySegments(segments, of: row.id)
         if contentMoved { note(.content(local.number)) }
         if row.attributes != local.attributes || contentMoved { note(.attributes(local.number)) }
-        if contentMoved, local.isOrphan { try revive(row.id) }
+        if contentMoved { renewed.append(row.id) }
     }
 
     /// Ours is given up, and was meant to be.
@@ -109,6 +110,16 @@ extension PullApplier {
         try store.deferRemote(row.id, WireJSON.encode(rows))
     }
 
+    /// Stretches that have waited for a close and that the newer row's pull does not bring: they count with it.
+    private func takeDeferredSegments(besides segments: [SegmentRow], upTo row: NodeRow) throws -> [SegmentRow] {
+        guard let bytes = try store.deferred(row.id) else { return [] }
+        let waiting = try WireJSON.decode(DeferredRows.self, from: bytes)
+        guard waiting.node.contentSeq <= row.contentSeq else { return [] }
+        try store.removeDeferred(row.id)
+        let brought = Set(segments.map(\.index))
+        return waiting.segments.filter { !brought.contains($0.index) }
+    }
+
     /// Content against content: ours goes on as a new file, the node takes the server's state. Who has the name is the
     /// policy's affair; by default the server's, and ours gets a conflict name.
     private mutating func settleContents(
@@ -133,8 +144,16 @@ extension PullApplier {
             try store.putAgreedEntry(parent: entry.parentID, name: entry.name, node: row.id, seq: entry.base)
             note(.entry(parent: entry.parent, name: entry.name))
         }
-        // Moved or removed here as well: what the server has needs a name, or our removal would end it.
-        if names.allSatisfy(\.dirty) { try revive(row.id) }
+        renewed.append(row.id)
+    }
+
+    /// New contents whose last names were moved or removed here need one, or our removals would end them. After the
+    /// server's removals, which may have taken the names that were left.
+    mutating func reviveNameless() throws {
+        for id in renewed {
+            if let node = try store.node(id), try store.entries(of: node.number).isEmpty { try revive(id) }
+        }
+        renewed = []
     }
 
     /// The server's node is newer than our removal of it: the names we removed come back, and those that we gave to

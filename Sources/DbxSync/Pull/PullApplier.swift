@@ -31,6 +31,8 @@ package struct PullApplier {
     private(set) var restoring: Set<NodeID> = []
     private var remoteHashes: [NodeID: [UInt8]] = [:]
     var received = ReceivedActivity()
+    /// Files whose content is the server's anew.
+    var renewed: [NodeID] = []
     /// Names whose removal waits until everything else has been applied: what lies below may be new work.
     private var removals: [EntryRow] = []
     private var tombstones: [NodeRow] = []
@@ -87,6 +89,7 @@ package struct PullApplier {
         try forEachPage { try applyNodes(of: $0) }
         try forEachPage { try applyEntriesAndFreshSegments(of: $0) }
         try finishRemovals()
+        try reviveNameless()
         for id in scope.ended { try postpone(endOf: id) }
         try finishTombstones()
         try settleDirectoryCycles()
@@ -98,7 +101,10 @@ package struct PullApplier {
             guard let bytes = try store.deferred(id) else { return }
             try store.removeDeferred(id)
             let rows = try WireJSON.decode(DeferredRows.self, from: bytes)
+            // A later pull may have found the file closed before this did.
+            guard let local = try store.node(id), rows.node.contentSeq > local.contentSeq else { return }
             try applyNode(rows.node, segments: rows.segments)
+            try reviveNameless()
             try finishTombstones()
         }
     }

@@ -1,0 +1,45 @@
+import DbxLocalStore
+import DbxModel
+import DbxSync
+import DbxTestKit
+import Testing
+
+/// Edits of files with several names, against changes of those names elsewhere.
+@Suite("Hard links on two devices")
+struct LinkTests {
+    /// Two devices that both have the file `f`, which is `x` too.
+    private func begin() throws -> (world: World, here: TestDevice, there: TestDevice) {
+        let world = try World(seed: 1, partial: [], full: ["here", "there"])
+        let (here, there) = (world.full[0], world.full[1])
+        try ScriptedProgram(device: there).run("make f base; link f x")
+        try send(there)
+        try here.pull()
+        return (world, here, there)
+    }
+
+    private func send(_ device: TestDevice) throws { while try device.push() {} }
+
+    @Test(
+        "an edit there is kept, although its other name goes in the same pull",
+        arguments: [
+            ("save f", ["f": "=there", "f~": "=here"]), ("delete f", ["f": "=there"]),
+            ("move g f", ["f": "=there", "f~": "=other"]), ("move f h", ["h": "=there"]),
+        ])
+    func editAndRemoval(ours: String, expected: [String: String]) throws {
+        let (world, here, there) = try begin()
+        defer { withExtendedLifetime(world) {} }
+        try ScriptedProgram(device: here).run("make g other")
+        try ScriptedProgram(device: here).run(ours)
+        try ScriptedProgram(device: there).run("edit f there")
+        try send(there)
+        try ScriptedProgram(device: there).run("delete x")
+        try send(there)
+        try here.pull()
+        try send(here)
+        try there.pull()
+        var shown = try ScriptedProgram(device: here).tree()
+        shown["g"] = nil
+        #expect(shown == expected)
+        #expect(try here.tree() == there.tree())
+    }
+}
