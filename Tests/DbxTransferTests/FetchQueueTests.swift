@@ -42,6 +42,15 @@ struct FetchQueueTests {
         #expect(!isRetriedAgain)
     }
 
+    @Test func `Who comes late has the same patience as who came first`() {
+        var queue = Queue(patience: .seconds(2))
+        queue.add("a", waiter: 1, id: 1, priority: .demand, now: .zero)
+        #expect(fetched(&queue) == "a")
+        queue.add("a", waiter: 2, id: 2, priority: .demand, now: .milliseconds(1_500))
+        let isRetried = queue.retryLater("a", retryAfter: .seconds(1), hasBudget: true, random: 0, now: .seconds(2))
+        #expect(isRetried)
+    }
+
     @Test func `The last waiter to leave ends the fetch, and who comes meanwhile gets another`() {
         var queue = Queue(patience: .seconds(2))
         queue.add("a", waiter: 1, id: 1, priority: .demand, now: .zero)

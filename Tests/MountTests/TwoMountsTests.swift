@@ -25,6 +25,9 @@ extension MountTests {
             try sees(there, "[ ! -e file ] && [ -e dir/moved ] && [ $(stat -c %a dir/moved) = 600 ]")
             try there.script("rm dir/moved")
             try sees(here, #"[ -z "$(ls dir)" ]"#)
+            // Empty, and nothing else happens after it.
+            try here.script("touch empty")
+            try sees(there, "[ -e empty ] && [ ! -s empty ]")
             try here.script("rmdir dir; ln -s nowhere link")
             try sees(there, #"[ ! -e dir ] && [ "$(readlink link)" = nowhere ]"#)
         }

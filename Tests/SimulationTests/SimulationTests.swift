@@ -17,8 +17,9 @@ struct SimulationTests {
     }
 
     /// 2154: a file that was edited and removed here, and moved there, came back with the size it had here. 10257: what waited
-    /// for a close came over a newer state. 10264, 20088: an edit whose other name went in the same pull was replaced.
-    @Test("once failed, and do no more", .timeLimit(.minutes(2)), arguments: [2154, 10257, 10264, 20088])
+    /// for a close came over a newer state. 10264, 20088: an edit whose other name went in the same pull was
+    /// replaced. 20091: a new empty file was forgotten by the planner.
+    @Test("once failed, and do no more", .timeLimit(.minutes(2)), arguments: [2154, 10257, 10264, 20088, 20091])
     func namedSeeds(seed: Int) throws {
         let output = try Self.simulate("--seed", "\(seed)")
         #expect(output.code == 0, "\(output.text)")

@@ -53,9 +53,10 @@ package enum PushPlanner {
     ) {
         let room = maximumUploads - context.uploading.count - context.uploaded.count
         var ready: [LocalNode] = []
-        for node in nodes where needsUpload(node, context: context) {
+        for node in nodes where waitsForQuiet(node, context: context) {
             switch Readiness.of(node, in: context, now: now) {
-            case .ready: ready.append(node)
+            // A new empty file has nothing to upload: the commit makes it.
+            case .ready: if !node.isNew || node.size > 0 { ready.append(node) }
             case .at(let moment): plan.nextReadyAt = min(plan.nextReadyAt ?? moment, moment)
             case .waiting: break
             }
@@ -69,9 +70,9 @@ package enum PushPlanner {
         plan.uploads = ready.prefix(max(0, room)).map(\.number)
     }
 
-    private static func needsUpload(_ node: LocalNode, context: PushContext) -> Bool {
+    private static func waitsForQuiet(_ node: LocalNode, context: PushContext) -> Bool {
         node.kind == .file && node.contentDirty && !node.isOrphan && context.uploaded[node.number] == nil
-            && !context.held.contains(node.id) && !(node.isNew && node.size == 0)
+            && !context.held.contains(node.id)
     }
 
     private static func chooseCommit(

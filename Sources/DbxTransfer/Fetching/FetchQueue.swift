@@ -33,7 +33,7 @@ struct FetchQueue<Key: Hashable & Sendable, Waiter: Sendable>: Sendable {
     private var nextOrder: UInt64 = 0
     private let patience: Duration
 
-    /// - Parameter patience: how long a key is tried before its waiters are told that it failed.
+    /// - Parameter patience: how long a key is tried for whoever began to wait last, before its waiters are told that it failed.
     init(patience: Duration) { self.patience = patience }
 
     var count: Int { items.count }
@@ -46,6 +46,8 @@ struct FetchQueue<Key: Hashable & Sendable, Waiter: Sendable>: Sendable {
         nextOrder += 1
         item.waiters.append((id, waiter))
         item.priority = min(item.priority, priority)
+        // Whoever comes last has as much patience as the first one had.
+        item.deadline = max(item.deadline, now + patience)
         items[key] = item
         keyOfWaiter[id] = key
     }

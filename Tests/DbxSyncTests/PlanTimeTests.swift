@@ -1,0 +1,31 @@
+import DbxLocalStore
+import DbxModel
+import DbxSync
+import Testing
+
+/// When a plan wants to be made again.
+@Suite("The moment of the next plan")
+struct PlanTimeTests {
+    @Test("is when a new file is quiet, also one that is empty", arguments: ["", "words"])
+    func newFile(content: String) throws {
+        let world = try World(seed: 1, partial: [], full: ["here"])
+        defer { withExtendedLifetime(world) {} }
+        let device = world.full[0]
+        try ScriptedProgram(device: device).run("make f " + (content.isEmpty ? "x" : content))
+        let number = try #require(try device.store.lookup(.root, Name(Array("f".utf8))!)).number
+        if content.isEmpty { _ = try device.store.truncate(number, to: 0, now: device.moment()) }
+        let made = try #require(try device.store.node(number)).contentChangedAt
+
+        func plan(at moment: Timestamp) throws -> PushPlan {
+            try PushPlanner.plan(
+                store: device.store, context: PushContext(openForWriting: { _ in false }), now: moment,
+                commitID: CommitID(high: 1, low: 1))
+        }
+        let early = try plan(at: made)
+        #expect(early.commit == nil && early.uploads.isEmpty)
+        let next = try #require(early.nextReadyAt)
+        let later = try plan(at: next)
+        #expect(later.uploads == (content.isEmpty ? [] : [number]))
+        #expect((later.commit != nil) == content.isEmpty)
+    }
+}
