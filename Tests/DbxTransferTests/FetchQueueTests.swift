@@ -51,6 +51,18 @@ struct FetchQueueTests {
         #expect(isRetried)
     }
 
+    @Test func `Who asks while a retry waits for its time does not wait for it`() {
+        var queue = Queue(patience: .seconds(60))
+        queue.add("a", waiter: 1, id: 1, priority: .background, now: .zero)
+        #expect(fetched(&queue) == "a")
+        let isRetried = queue.retryLater("a", retryAfter: nil, hasBudget: false, random: 0, now: .zero)
+        #expect(isRetried)
+        queue.add("a", waiter: 2, id: 2, priority: .background, now: .seconds(1))
+        #expect(fetched(&queue, now: .seconds(1)) == nil)
+        queue.add("a", waiter: 3, id: 3, priority: .demand, now: .seconds(1))
+        #expect(fetched(&queue, now: .seconds(1)) == "a")
+    }
+
     @Test func `The last waiter to leave ends the fetch, and who comes meanwhile gets another`() {
         var queue = Queue(patience: .seconds(2))
         queue.add("a", waiter: 1, id: 1, priority: .demand, now: .zero)

@@ -24,6 +24,8 @@ struct FetchQueue<Key: Hashable & Sendable, Waiter: Sendable>: Sendable {
         var order: UInt64
         var retry = RetryPolicy(first: .milliseconds(100), longest: .seconds(5))
         var notBefore: Duration = .zero
+        /// Whether the server has said how long to wait.
+        var isPauseAsked = false
         /// After this it is given up.
         var deadline: Duration
     }
@@ -48,6 +50,8 @@ struct FetchQueue<Key: Hashable & Sendable, Waiter: Sendable>: Sendable {
         item.priority = min(item.priority, priority)
         // Whoever comes last has as much patience as the first one had.
         item.deadline = max(item.deadline, now + patience)
+        // A program that asks now waits for no pause that others' failures have earned, only for one the server wants.
+        if priority == .demand, !item.isPauseAsked { item.notBefore = min(item.notBefore, now) }
         items[key] = item
         keyOfWaiter[id] = key
     }
@@ -107,6 +111,7 @@ struct FetchQueue<Key: Hashable & Sendable, Waiter: Sendable>: Sendable {
         if !hasBudget { delay = max(delay, .seconds(5)) }
         guard now + delay < item.deadline else { return false }
         item.notBefore = now + delay
+        item.isPauseAsked = retryAfter != nil
         item.isRunning = false
         items[key] = item
         return true
