@@ -152,11 +152,16 @@ final class Simulation: @unchecked Sendable {
             for _ in 0..<20 where !host.isDown { sim_sleep(100_000_000) }
             try host.crash(losingPower: true)
         case .quota(let bytes, let duration):
-            guard !host.isDown else { return }
-            try host.running().setQuota(name: SimulatedServer.user, limitBytes: bytes)
-            try later(duration) { [self] in
-                if !host.isDown { try host.running().setQuota(name: SimulatedServer.user, limitBytes: nil) }
-            }
+            try limit(to: bytes)
+            try later(duration) { [self] in try limit(to: nil) }
+        }
+    }
+
+    /// The server's power may go in the middle of it.
+    private func limit(to bytes: Int64?) throws {
+        guard !host.isDown else { return }
+        do { try host.running().setQuota(name: SimulatedServer.user, limitBytes: bytes) } catch {
+            guard host.isDown else { throw error }
         }
     }
 
