@@ -80,7 +80,11 @@ package final class FileSystem: Sendable {
     }
 
     /// Waits until all that has been done so far is on the disk.
-    package func synchronizeEverything() throws(Errno) { try keeper.synchronize() }
+    package func synchronizeEverything() throws(Errno) {
+        // Not only programs change the store: sync keeps there what it is about to send.
+        if shared.withStore({ $0.hasUnsyncedChanges }) { keeper.noteChange() }
+        try keeper.synchronize()
+    }
 
     /// Something was changed in the store past this object: an epoch is due soon.
     package func noteStoreChange() { keeper.noteChange() }

@@ -30,6 +30,8 @@ struct Verdict {
         }
         let lost = simulation.ledger.lost(present: expected.contents)
         guard lost.isEmpty else { throw Violation("lost: \(lost.prefix(5).joined(separator: "; "))") }
+        let copies = expected.paths.filter { $0.contains("conflicted copy") }
+        guard !simulation.plan.isSolo || copies.isEmpty else { throw Violation("in conflict with itself: \(copies)") }
         let doubled = expected.paths.filter {
             $0.split(separator: "/").last?.components(separatedBy: "conflicted copy").count ?? 0 > 2
         }

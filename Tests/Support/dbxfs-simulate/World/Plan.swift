@@ -27,6 +27,8 @@ struct Plan {
     }
 
     let devices: Int
+    /// All programs run on the first device, and no disk fails: nobody has anything to be in conflict with.
+    private(set) var isSolo: Bool
     private(set) var steps: [Step] = []
 
     init(seed: UInt64) {
@@ -36,10 +38,13 @@ struct Plan {
         // Some runs are calm, some are a storm.
         let faults = entropy.chance(15) ? 0 : entropy.number(below: 9)
         let milliseconds = 5_000 + entropy.number(below: 60_000)
-        var actions = (0..<programs).map { _ in
-            Action.program(device: entropy.number(below: devices), Self.kind(entropy))
+        isSolo = seed % 8 == 7
+        var actions = (0..<programs).map { [isSolo] _ in
+            let device = entropy.number(below: devices)
+            return Action.program(device: isSolo ? 0 : device, Self.kind(entropy))
         }
         actions += (0..<faults).map { _ in Action.fault(Self.fault(entropy, devices: devices)) }
+        if isSolo { actions.removeAll { if case .fault(.badDisk) = $0 { true } else { false } } }
         let planned = actions.map {
             (at: Duration.milliseconds(entropy.number(below: milliseconds)), $0, entropy.next())
         }
