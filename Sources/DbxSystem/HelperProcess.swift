@@ -24,9 +24,17 @@ package final class HelperProcess {
 
     package func kill() { _ = Glibc.kill(id, SIGKILL) }
 
-    /// Whether the process has ended and its number is free; from then on this must not be asked again.
+    /// Whether the process has ended. Its number is nobody else's before `reap`.
     package func hasEnded() -> Bool {
+        var information = unsafe siginfo_t()
+        let code = unsafe waitid(P_PID, id_t(id), &information, WEXITED | WNOHANG | WNOWAIT)
+        let ended = unsafe information._sifields._sigchld.si_pid
+        return code != 0 || ended != 0
+    }
+
+    /// Gives the number of a process that has ended back to the system.
+    package func reap() {
         var status: Int32 = 0
-        return unsafe waitpid(id, &status, WNOHANG) != 0
+        _ = unsafe waitpid(id, &status, WNOHANG)
     }
 }

@@ -135,14 +135,19 @@ extension MountTests {
                 _ = try? Shell.run(["pkill", "-KILL", "-P", "\(reader.processIdentifier)"])
                 kill(reader.processIdentifier, SIGKILL)
             }
+            func lastRead() -> Substring? {
+                (try? String(contentsOfFile: directory.path + "/read", encoding: .utf8))?.split(separator: "\n").last
+            }
+            // The daemon looks for watches now and then: from the first event on it knows of this one.
+            try Shell.eventually("something is told") {
+                try there.script("date +first%N > file")
+                try there.sync()
+                return lastRead() != nil
+            }
+            // Told once each: what is read then is all that ever will be.
             for turn in 1...5 {
-                try Shell.eventually("turn \(turn) is read") {
-                    try there.script("echo \(turn) > file")
-                    try there.sync()
-                    usleep(200_000)
-                    let read = try? String(contentsOfFile: directory.path + "/read", encoding: .utf8)
-                    return read?.split(separator: "\n").last == "\(turn)"
-                }
+                try there.script("echo \(turn) > file")
+                try Shell.eventually("turn \(turn) is read") { lastRead() == "\(turn)" }
             }
         }
 

@@ -194,6 +194,7 @@ private final class EventRaiser {
         killed.removeAll { process in
             guard process.hasEnded() else { return false }
             stage.dismiss(process.id)
+            process.reap()
             return true
         }
     }
@@ -202,7 +203,7 @@ private final class EventRaiser {
 
     /// Nil where a directory of it is gone.
     private func call(for event: RemoteEvent) -> EventCall? {
-        let parts: EventCall? = try? tree.shared.withStore { store throws(StoreError) in
+        try? tree.shared.withStore { store throws(StoreError) -> EventCall? in
             switch event {
             case .created(let target, let place):
                 try path(place, store).map { EventCall(.making(target.kind), $0) }
@@ -218,7 +219,6 @@ private final class EventRaiser {
             case .attributes(let number): try path(number, store).map { EventCall(.touch, $0) }
             }
         }
-        return parts
     }
 
     private func path(_ place: NamePlace, _ store: LocalStore) throws(StoreError) -> [UInt8]? {

@@ -26,7 +26,7 @@ package final class EventStage: Sendable {
         hasHelper.store(true, ordering: .releasing)
     }
 
-    /// After the process has been waited for: its number may be somebody else's from now on.
+    /// Once the process has ended, and before its number can be somebody else's.
     package func dismiss(_ helper: Int32) {
         let isLast = state.withLock { state in
             state.helpers.remove(helper)

@@ -82,6 +82,7 @@ final class WatchedDisk: @unchecked Sendable {
         do {
             try disk.apply(record)
         } catch {
+            // A disk that is not as the programs left it would judge them wrongly: no verdict is better.
             fatalError("the simulated disk lost track: \(error)")
         }
         return 0
