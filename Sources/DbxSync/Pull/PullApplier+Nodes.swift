@@ -45,7 +45,7 @@ extension PullApplier {
         if contentMoved, isBusy(local.number) {
             return try postponeContent(row, segments: segments)
         }
-        let segments = try segments + takeDeferredSegments(besides: segments, upTo: row)
+        let segments = contentMoved ? try segments + takeDeferredSegments(besides: segments, upTo: row) : segments
         if contentMoved, local.contentDirty {
             return try settleContents(local, remote: row, segments: segments)
         }
