@@ -16,13 +16,17 @@ package final class HTTPConnection: @unchecked Sendable {
     private static let receiveBufferBytes = 256 << 10
     private static let sendBufferBytes = 512 << 10
 
-    /// Called on the performing thread once per request that has been silent for `after` without being over.
+    /// What becomes of a request that has been silent for `after` without being over.
     package struct SilenceNotice: Sendable {
         var after: Duration
+        /// A request whose connection is lost fails with `lost`.
+        var lost: LostConnections?
+        /// Called on the performing thread, once a silence.
         var notify: @Sendable () -> Void
 
-        package init(after: Duration, notify: @escaping @Sendable () -> Void) {
+        package init(after: Duration, lost: LostConnections? = nil, notify: @escaping @Sendable () -> Void) {
             self.after = after
+            self.lost = lost
             self.notify = notify
         }
     }
@@ -181,10 +185,12 @@ package final class HTTPConnection: @unchecked Sendable {
                 watch.excuse(now: time.monotonic())
                 continue
             }
-            guard let wait = watch.step(now: time.monotonic(), transferred: received + sent) else {
+            switch watch.step(now: time.monotonic(), transferred: received + sent, received: received) {
+            case .wait(let time): unsafe _ = curl_multi_poll(handle.multi, nil, 0, Int32(time.milliseconds), nil)
+            case .timedOut:
                 return .stopped(TransportError(.timeout, "no byte for \(watch.limit.components.seconds) seconds"))
+            case .lost: return .stopped(TransportError(.lost, "the connection was lost without a word"))
             }
-            unsafe _ = curl_multi_poll(handle.multi, nil, 0, Int32(wait.milliseconds), nil)
         }
     }
 

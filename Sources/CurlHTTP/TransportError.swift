@@ -7,6 +7,8 @@ package struct TransportError: Error, Hashable, Sendable {
         case unreachable
         /// A time limit of the request passed.
         case timeout
+        /// The connection leads nowhere any more, while a new one works (`LostConnections`).
+        case lost
         /// The server's certificate is not the one that is trusted, or the handshake failed.
         case tls
         /// The request's `CancelToken` was cancelled, or its receiver wanted no more.

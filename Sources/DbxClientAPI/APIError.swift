@@ -55,6 +55,11 @@ package struct APIError: Error, Hashable, Sendable {
         if case .problem(let problem) = cause { problem } else { nil }
     }
 
+    /// Whether only this connection is gone: the server has just answered on another one.
+    package var isLostConnection: Bool {
+        if case .transport(let error) = cause { error.kind == .lost } else { false }
+    }
+
     /// Whether the server is there but not the one that is trusted.
     package var isUntrusted: Bool {
         if case .transport(let error) = cause { error.kind == .tls } else { false }

@@ -18,9 +18,10 @@ final class ConnectionPool: Sendable {
     }
 
     func withConnection<Result>(
-        _ body: (HTTPConnection) throws(TransportError) -> Result
+        isFresh: Bool, _ body: (HTTPConnection) throws(TransportError) -> Result
     ) throws(TransportError) -> Result {
-        let connection = idle.withLock { $0.popLast() } ?? HTTPConnection(trust: trust, time: time, rates: rates)
+        let known = isFresh ? nil : idle.withLock { $0.popLast() }
+        let connection = known ?? HTTPConnection(trust: trust, time: time, rates: rates)
         defer {
             idle.withLock { idle in
                 if idle.count < Self.maximumIdle { idle.append(connection) }

@@ -8,9 +8,10 @@ extension HTTPDbxAPI: DbxAPI {
     package func health(cancel: CancelToken?) throws(APIError) {
         var call = Call(method: .get, url: url(.health))
         call.sendsToken = false
-        call.mayBeSilent = true
+        call.isFresh = true
         call.limits = HTTPLimits(connect: .seconds(3), silence: .seconds(3), total: .seconds(3))
         _ = try send(call, cancel: cancel)
+        answeredAnew()
     }
 
     // MARK: Accounts
@@ -165,7 +166,8 @@ extension HTTPDbxAPI: DbxAPI {
         var call = Call(method: .get, url: url(.events))
         call.accept = "text/event-stream"
         call.mayBeSilent = true
-        call.limits = HTTPLimits(silence: .seconds(45))
+        // The server says something every 20 s.
+        call.limits = HTTPLimits(silence: .seconds(30))
         var stream = EventDecoder()
         var endedHere = false
         do throws(APIError) {

@@ -13,9 +13,12 @@ package final class HTTPDbxAPI: Sendable {
     /// For signed URLs elsewhere (an object store): there the pinned certificate says nothing.
     private let foreignPool: ConnectionPool
     private let coding = ZstdCoding()
+    private let lost = LostConnections()
 
     /// How long the server may owe an answer before the observer hears of it.
     private static let silenceNotice: Duration = .seconds(2)
+    /// What is made anew on another connection: a larger body may still be on its way.
+    private static let repeatableBytes = 64 << 10
 
     /// - Parameter token: nil only to log in.
     package init(
@@ -34,6 +37,12 @@ package final class HTTPDbxAPI: Sendable {
     package func closeIdleConnections() {
         pool.closeIdle()
         foreignPool.closeIdle()
+    }
+
+    /// The server has answered on a new connection: what is silent on others is asked for anew.
+    func answeredAnew() {
+        closeIdleConnections()
+        lost.prove()
     }
 
     // MARK: One request
@@ -57,6 +66,8 @@ package final class HTTPDbxAPI: Sendable {
         var mayBeSilent = false
         /// Blocks: what the user's limits of rates hold back.
         var isBulk = false
+        /// Asks for a connection of its own.
+        var isFresh = false
     }
 
     /// Sends the call and returns an answer of status 200 to 299 with the media type asked for, where it has a body.
@@ -94,19 +105,40 @@ package final class HTTPDbxAPI: Sendable {
         }
         let request = HTTPRequest(
             call.method, call.url, headers: headers, body: body, limits: call.limits, isBulk: call.isBulk)
-        let notice = observer.flatMap { observer in
-            call.mayBeSilent || call.isForeign
-                ? nil
-                : HTTPConnection.SilenceNotice(after: Self.silenceNotice) { observer.serverIsSilent() }
-        }
         do throws(TransportError) {
-            return try (call.isForeign ? foreignPool : pool).withConnection { connection throws(TransportError) in
-                try connection.perform(
-                    request, into: receiver ?? .collect(limitBytes: call.limitBytes), cancel: cancel, silence: notice)
-            }
+            return try perform(request, call, receiver, cancel)
         } catch {
             throw APIError(.transport(error))
         }
+    }
+
+    /// Asks once more where the connection turns out to be lost.
+    private func perform(
+        _ request: HTTPRequest, _ call: Call, _ receiver: HTTPReceiver?, _ cancel: CancelToken?
+    ) throws(TransportError) -> HTTPResponse {
+        let pool = call.isForeign ? foreignPool : pool
+        let isRepeatable = receiver == nil && (call.method == .get || call.body.count <= Self.repeatableBytes)
+        let isWatched = isRepeatable || call.method == .get
+        do throws(TransportError) {
+            return try pool.withConnection(isFresh: call.isFresh) { connection throws(TransportError) in
+                try connection.perform(
+                    request, into: receiver ?? .collect(limitBytes: call.limitBytes), cancel: cancel,
+                    silence: notice(of: call, lost: isWatched ? lost : nil))
+            }
+        } catch {
+            guard error.kind == .lost, isRepeatable else { throw error }
+        }
+        return try pool.withConnection(isFresh: true) { connection throws(TransportError) in
+            try connection.perform(
+                request, into: .collect(limitBytes: call.limitBytes), cancel: cancel,
+                silence: notice(of: call, lost: nil))
+        }
+    }
+
+    private func notice(of call: Call, lost: LostConnections?) -> HTTPConnection.SilenceNotice? {
+        guard let observer, !call.isForeign, !call.isFresh else { return nil }
+        if call.mayBeSilent { return HTTPConnection.SilenceNotice(after: .zero, lost: lost) {} }
+        return HTTPConnection.SilenceNotice(after: Self.silenceNotice, lost: lost) { observer.serverIsSilent() }
     }
 
     private func decoded(_ response: HTTPResponse, limitBytes: Int) throws(APIError) -> HTTPResponse {

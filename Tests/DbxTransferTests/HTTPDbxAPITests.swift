@@ -3,6 +3,8 @@ import DbxClientAPI
 import DbxModel
 import DbxSystem
 import DbxWire
+import Foundation
+import Synchronization
 import Testing
 
 @Suite("API over HTTP", .timeLimit(.minutes(1)))
@@ -31,6 +33,46 @@ struct HTTPDbxAPITests {
             let error = #expect(throws: APIError.self) { _ = try api(server).session(cancel: nil) }
             #expect(error?.meaning == .away)
         }
+    }
+
+    /// Asks the server anew when it is silent, as Connectivity does.
+    private final class Asking: APIObserver {
+        let api = Mutex<HTTPDbxAPI?>(nil)
+        let failures = Mutex<[APIError]>([])
+
+        func requestWillBeSent() {}
+        func serverAnswered() {}
+        func requestFailed(_ error: APIError) { failures.withLock { $0.append(error) } }
+        func serverIsSilent() {
+            let api = api.withLock(\.self)
+            Thread.detachNewThread { try? api?.health(cancel: nil) }
+        }
+    }
+
+    @Test func `What is asked for on a lost connection is asked for once more on a new one`() throws {
+        let isLost = Mutex(false)
+        let requests = Mutex<[String]>([])
+        let body = Array("[]".utf8)
+        let server = try RawServer { peer in
+            let isOld = !isLost.withLock { $0 }
+            while let request = peer.readRequest() {
+                requests.withLock { $0.append(String(request.head.prefix { $0 != "\r" })) }
+                if isOld, isLost.withLock({ $0 }) { continue }
+                peer.answer(body)
+            }
+        }
+        defer { server.stop() }
+        let endpoint = try #require(ServerEndpoint(url: server.url + "/", trust: .system))
+        let observer = Asking()
+        let api = HTTPDbxAPI(endpoint: endpoint, token: "secret", time: SystemTime(), observer: observer)
+        observer.api.withLock { $0 = api }
+        _ = try api.devices()
+        isLost.withLock { $0 = true }
+        _ = try api.devices()
+        let asked = requests.withLock { $0.map { $0.split(separator: " ")[1].split(separator: "/").last } }
+        #expect(asked == ["devices", "devices", "health", "devices"])
+        #expect(observer.failures.withLock { $0.isEmpty })
+        observer.api.withLock { $0 = nil }
     }
 
     @Test func `Problems keep their details and when to come back`() throws {

@@ -66,6 +66,34 @@ extension MountTests {
         }
 
         @Test(.timeLimit(.minutes(2)))
+        func `connections that a router has forgotten hold up neither reads nor news nor work`() throws {
+            let server = try makeServer()
+            let writer = try MountedClient.mounted(on: server, name: "laptop")
+            try writer.script(
+                "mkdir d; for i in 1 2 3; do head -c 3000000 /dev/urandom > d/far$i; done; seq 1000 > d/near")
+            try writer.sync()
+            let proxy = try FaultProxy(to: server.port)
+            let client = try mounted(server, through: proxy, name: "desk")
+            try client.script("cat d/near d/far1 | sha256sum; echo own > own")
+            try client.sync()
+            for round in 2...3 {
+                proxy.become(.forgotten)
+                // Within the five seconds that a read may take.
+                #expect(try client.script("sha256sum < d/far\(round)") == writer.script("sha256sum < d/far\(round)"))
+                try writer.script("echo \(round) > d/news\(round)")
+                try Shell.eventually("it is told the news", withinSeconds: 20) {
+                    try Shell.run(["cat", client.path("d/news\(round)")]).text == "\(round)\n"
+                }
+                proxy.become(.forgotten)
+                try client.script("echo \(round) > work\(round)")
+                try Shell.eventually("its work goes up", withinSeconds: 20) {
+                    try Shell.run(["cat", writer.path("work\(round)")]).text == "\(round)\n"
+                }
+                #expect(try client.status().connection.state == "connected")
+            }
+        }
+
+        @Test(.timeLimit(.minutes(2)))
         func `uploads that are cut again and again come to their end`() throws {
             let server = try makeServer()
             let proxy = try FaultProxy(to: server.port)

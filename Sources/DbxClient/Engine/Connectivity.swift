@@ -5,8 +5,9 @@ import DbxSystem
 /// Whether the server can be reached: fed by every request as it goes, judged by a thread of its own that asks for the
 /// server's health when something looks wrong and, while it is away, again and again.
 ///
-/// A request that fails or is silent for two seconds raises a suspicion; a health request of at most three seconds
-/// settles it. So the server is known to be away after five. Sendable: guarded by its monitor, which is held during no
+/// A request that fails or is silent for two seconds raises a suspicion; a health request of at most three seconds, on a
+/// connection of its own, settles it. So the server is known to be away after five; if it is not, the connections that stay
+/// silent are given up (`LostConnections`). Sendable: guarded by its monitor, which is held during no
 /// request and no listener.
 package final class Connectivity: APIObserver {
     private struct State: Sendable {
@@ -80,7 +81,7 @@ package final class Connectivity: APIObserver {
 
     package func requestFailed(_ error: APIError) {
         switch error.meaning {
-        case .away: suspect()
+        case .away: if !error.isLostConnection { suspect() }
         case .loggedOut: refuse(error)
         case .busy, .refused, .cancelled: break
         }

@@ -17,6 +17,8 @@ package final class FaultProxy: Sendable {
         case stallBlocks
         /// A login page, as a captive portal gives it to every request.
         case portal
+        /// Connections that stand lead nowhere any more, without a word, as when a router has forgotten them; new ones work.
+        case forgotten
         /// The connection is cut after this many bytes of each answer.
         case cut(afterBytes: Int)
         /// A link of this rate, each way, with half of this round trip before each piece.
@@ -27,7 +29,7 @@ package final class FaultProxy: Sendable {
         var mode = Mode.pass
         var target: UInt16
         var connections: [Int32] = []
-        var isStopped = false
+        var forgotten: Set<Int32> = []
         var sent: Int64 = 0
         var received: Int64 = 0
     }
@@ -79,6 +81,7 @@ package final class FaultProxy: Sendable {
     package func become(_ mode: Mode) {
         let cut = state.withLock { state in
             state.mode = mode
+            if mode == .forgotten { state.forgotten.formUnion(state.connections) }
             return mode == .refuse ? state.connections : []
         }
         for connection in cut { shutdown(connection, Int32(SHUT_RDWR)) }
@@ -145,7 +148,10 @@ package final class FaultProxy: Sendable {
             return count == 2
         }
         guard isLast else { return }
-        state.withLock { state in state.connections.removeAll { $0 == pair.client || $0 == pair.server } }
+        state.withLock { state in
+            state.connections.removeAll { $0 == pair.client || $0 == pair.server }
+            state.forgotten.subtract([pair.client, pair.server])
+        }
         close(pair.client)
         close(pair.server)
     }
@@ -163,6 +169,7 @@ package final class FaultProxy: Sendable {
                 }
             let count = recv(source, &buffer, limit, 0)
             guard count > 0 else { return }
+            if state.withLock({ $0.forgotten.contains(source) }) { continue }
             if !isAnswer, Self.asksForBlock(buffer[..<count]) { stallIfAsked() }
             guard let bytes = treat(Array(buffer[..<count]), isAnswer, passed: passed) else { return }
             guard send(bytes, to: sink) else { return }
@@ -185,8 +192,8 @@ package final class FaultProxy: Sendable {
     /// What comes out at the other end; nil ends the connection.
     private func treat(_ bytes: [UInt8], _ isAnswer: Bool, passed: Int) -> [UInt8]? {
         while true {
-            switch state.withLock({ $0.isStopped ? .refuse : $0.mode }) {
-            case .pass, .stallBlocks: return bytes
+            switch state.withLock({ $0.mode }) {
+            case .pass, .stallBlocks, .forgotten: return bytes
             case .refuse: return nil
             case .blackHole: usleep(20_000)
             case .garbage: return isAnswer ? bytes.map { $0 ^ 0x5a } : bytes
@@ -201,9 +208,18 @@ package final class FaultProxy: Sendable {
                 if !isAnswer { return bytes }
                 return passed >= limit ? nil : bytes
             case .link(let rate, let roundTrip):
-                usleep(UInt32(roundTrip * 500 + bytes.count * 1_000_000 / max(rate, 1)))
+                pass(microseconds: roundTrip * 500 + bytes.count * 1_000_000 / max(rate, 1))
                 return bytes
             }
+        }
+    }
+
+    /// What a link takes for a piece, but no longer than it is one.
+    private func pass(microseconds: Int) {
+        var left = microseconds
+        while left > 0, case .link = state.withLock({ $0.mode }) {
+            usleep(UInt32(min(left, 20_000)))
+            left -= 20_000
         }
     }
 
