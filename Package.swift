@@ -45,6 +45,8 @@ let package = Package(
     products: [
         .executable(name: "dbxfs", targets: ["dbxfs"]),
         .executable(name: "dbxfs-server", targets: ["dbxfs-server"]),
+        // For tests, which load it before a program's other libraries.
+        .library(name: "dbxfs-test-clock", type: .dynamic, targets: ["CTestClock"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -122,6 +124,7 @@ let package = Package(
             name: "lossy-disk", path: "Tests/Support/lossy-disk",
             cSettings: [.define("_FILE_OFFSET_BITS", to: "64")],
             linkerSettings: [.linkedLibrary("fuse3")]),
+        .target(name: "CTestClock", path: "Tests/Support/CTestClock"),
         .target(
             name: "DbxTestKit", dependencies: ["DbxModel", "CTestShims", "lossy-disk"],
             path: "Tests/Support/DbxTestKit",

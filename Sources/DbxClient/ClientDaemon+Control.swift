@@ -113,6 +113,12 @@ extension ClientDaemon: ControlHandling {
                     + "until the mount begins anew. Check the disk, then run: dbxfs umount, and dbxfs mount"
             ]
         }
+        if shared.withStore({ $0.isDiskFull }) {
+            return [
+                "the disk of \(directory) is full: new files and writes are refused and changes from elsewhere wait, until it has "
+                    + "32 MiB free. What is not on the server stays safe; removing and sending go on"
+            ]
+        }
         guard shared.withStore({ $0.isDamaged }) else { return [] }
         return [
             "the local state database is damaged; mount again (dbxfs umount, dbxfs mount): it is made anew then, and what "

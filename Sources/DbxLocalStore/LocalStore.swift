@@ -47,6 +47,8 @@ package final class LocalStore {
     package internal(set) var stagingBytes: Int64 = 0
     /// While set, staging is limited by the disk only: for moments in which nobody may wait for uploads.
     package var isStagingLimitLifted = false
+    /// The disk had hardly any room when it was looked at last.
+    var wasDiskFull = false
     package internal(set) var cachedBytes: Int64 = 0
     /// Room that is being filled with blocks on their way into the cache: it counts too, or the limit would be none.
     var reservedCacheBytes: Int64 = 0

@@ -106,10 +106,23 @@ final class EpochKeeper: Sendable {
     private func runIfNeeded() {
         beforeEpoch.withLock({ $0 })?()
         storeAccessTimes()
+        while (try? shared.withStore({ store throws(StoreError) in try store.makeWayForDisk() })) == true {}
         let isRequested = state.withLock { $0.isRequested }
         guard isRequested || shared.withStore({ $0.hasUnsyncedChanges }) else { return }
         // What no epoch covers must not come into the database file: it could not be taken back.
-        if run() { foldLog(isIdle: !isRequested) }
+        guard run() else { return }
+        giveRoomBack()
+        foldLog(isIdle: !isRequested)
+    }
+
+    /// What nothing is in any more goes back to the disk where that has too little, or where it is much.
+    private func giveRoomBack() {
+        guard let ranges = try? shared.withStore({ store throws(StoreError) in try store.takeRoomToGiveBack() }),
+            !ranges.isEmpty
+        else { return }
+        // Where that fails the room stays with the file, and is found there when it is asked for.
+        for range in ranges { try? shared.segments.giveRoomBack(range) }
+        shared.withStore { $0.roomWasGivenBack(ranges) }
     }
 
     /// One epoch for all who wait for one. Whether it is on the disk.

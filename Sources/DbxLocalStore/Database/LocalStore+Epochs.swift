@@ -69,6 +69,7 @@ struct FreedPage: Sendable {
 extension LocalStore {
     /// Everything done so far belongs to this epoch; what is written from now on to the next.
     package func beginEpoch() throws(StoreError) -> EpochTicket {
+        keepRoom()
         let staging = try stagingLog.write(epoch: epoch, from: self)
         let position = try database.commit()
         defer {

@@ -50,6 +50,7 @@ extension LocalStore {
         for extent in extents { retain(extent) }
         try loadSums(extents)
         try loadCache()
+        for number in space.segmentNumbers where try segments.hasHoles(number) { space.giveUpFree(in: number) }
     }
 
     private func loadCache() throws {

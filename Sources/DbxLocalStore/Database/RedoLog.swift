@@ -26,8 +26,8 @@ final class RedoLog {
     }
 
     private static let headerBytes = 24
-    /// How far ahead of the records the file has room on the disk, so that a full disk is met before an operation begins.
-    private static let roomBytes: Int64 = 1 << 20
+    /// What a record of usual size does not exceed.
+    private static let usualBytes: Int64 = 256 << 10
 
     let file: OpenFile
     private var generation: UInt64
@@ -35,7 +35,8 @@ final class RedoLog {
     private var naming: UInt64 = 1
     private var nextNumber: UInt16 = 0
     private var record: [UInt8] = []
-    private var allocated: Int64 = 0
+    /// Ahead of the records, so that a full disk is met before an operation begins.
+    private var room = LogRoom(bytes: 4 << 20)
     /// Where the next record goes: the bytes that the log holds.
     private(set) var position: Int64 = 0
     /// Whether the record under way holds anything.
@@ -51,23 +52,25 @@ final class RedoLog {
     /// Forgets all records in the file: they are not what happened.
     func clear() throws(Errno) { try file.setSize(0) }
 
+    /// Whether the disk had as much room as is to be set aside.
+    var hasRoom: Bool { !room.isShort }
+
     /// Makes sure that a record of usual size can be written: to undo an operation that could not be, all records are run
     /// again.
     func makeRoom() throws(Errno) {
-        guard position + Self.roomBytes / 2 > allocated else { return }
-        try probe()
+        if room.isShort, room.holds(Self.usualBytes, at: position) { return }
+        do {
+            try keepRoom()
+        } catch {
+            guard error == .noSpace, room.holds(Self.usualBytes, at: position) else { throw error }
+        }
     }
 
+    /// Sets room aside unless there is enough.
+    func keepRoom() throws(Errno) { try room.keep(file, behind: position) }
+
     /// Whether the disk can be written to: sets room aside.
-    func probe() throws(Errno) {
-        do {
-            try file.reserve(offset: position, length: Self.roomBytes)
-        } catch {
-            // A file system that cannot reserve room says so at the write.
-            guard error == .notSupported else { throw error }
-        }
-        allocated = position + Self.roomBytes
-    }
+    func probe() throws(Errno) { try room.take(file, behind: position) }
 
     // MARK: Writing
 

@@ -12,6 +12,8 @@ final class StoreDatabase {
     private let directory: String
     private let connection: SQLConnection
     private let log: RedoLog
+    /// Behind SQLite's log, for some commits that make it longer.
+    private var commitRoom = LogRoom(bytes: 16 << 20)
     /// The number of the last finished operation, and the one that SQLite has committed.
     private var operation: UInt64 = 0
     private(set) var committed: UInt64 = 0
@@ -73,6 +75,19 @@ final class StoreDatabase {
     var instructions: Int64 { connection.instructions }
     /// How many rows the last statement that changes something has changed.
     var changedRows: Int { connection.changedRows }
+
+    // MARK: Room
+
+    /// Whether what has to be written while the disk is full has room.
+    var hasRoom: Bool { log.hasRoom && !commitRoom.isShort }
+
+    /// Sets that room aside, as far as the disk has it.
+    func keepRoom() {
+        try? log.keepRoom()
+        // Without a commit there is no log yet.
+        guard connection.framesInLog > 0, let file = try? WriteAheadLog.open(in: directory) else { return }
+        try? commitRoom.keep(file, behind: committedLogBytes)
+    }
 
     // MARK: Operations
 

@@ -45,12 +45,13 @@ final class StagingLog {
         func sync() throws(Errno) {
             try file.syncData()
             guard let directory else { return }
-            try Paths.rename(StagingLog.path(directory) + ".new", to: StagingLog.path(directory))
+            try Paths.rename(StagingLog.sparePath(directory), to: StagingLog.path(directory))
             try Paths.syncDirectory(directory)
         }
     }
 
     private static let largestLogBytes: Int64 = 8 << 20
+    private static let roomBytes: Int64 = 2 << 20
 
     private let directory: String
     private var file: OpenFile?
@@ -65,8 +66,12 @@ final class StagingLog {
     private var isStale = true
     /// The last step has not come to its end: behind it nothing can be read.
     private var isUnderWay = false
+    /// Of the log, and of the file that takes its place when it is written anew.
+    private var room = LogRoom(bytes: roomBytes)
+    private var spareRoom = LogRoom(bytes: roomBytes)
 
     static func path(_ directory: String) -> String { directory + "/staging.log" }
+    private static func sparePath(_ directory: String) -> String { path(directory) + ".new" }
 
     /// `directory`: that of the segments.
     init(directory: String) { self.directory = directory }
@@ -129,6 +134,24 @@ final class StagingLog {
         touched = []
     }
 
+    // MARK: Room
+
+    /// Whether batches can be written while the disk is full.
+    var hasRoom: Bool { !room.isShort && !spareRoom.isShort }
+
+    func keepRoom() {
+        if let file { try? room.keep(file, behind: position) }
+        guard !isUnderWay, !spareRoom.isKept else { return }
+        try? spareRoom.keep(spare(), behind: 0)
+    }
+
+    /// The file that takes the log's place next time. What an attempt has left in it would be read as batches.
+    private func spare() throws(Errno) -> OpenFile {
+        let file = try OpenFile(path: Self.sparePath(directory), [.readWrite, .create])
+        if try file.size() != 0 { try file.setSize(0) }
+        return file
+    }
+
     // MARK: Batches
 
     /// Writes what has happened since the last batch; nil when that is nothing.
@@ -150,8 +173,9 @@ final class StagingLog {
         named = []
         for (node, extent) in try store.allStaging() { splice(node, extent.range, [extent], removesStaging: false) }
         try describe(in: store)
-        let path = Self.path(directory)
-        file = try OpenFile(path: path + ".new", [.readWrite, .create, .truncate])
+        file = try spare()
+        room = spareRoom
+        spareRoom = LogRoom(bytes: max(Self.roomBytes, 2 * wholeBytes))
         position = 0
         let step = try append(batch: epoch, unsettled: store.unsettledPages, directory: directory)
         wholeBytes = position

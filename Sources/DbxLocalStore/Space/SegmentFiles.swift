@@ -37,6 +37,29 @@ package final class SegmentFiles: Sendable {
         hasNewNames.store(true, ordering: .releasing)
     }
 
+    /// Makes sure that a range whose room was given back has room again.
+    func takeRoom(_ location: SegmentLocation, _ length: Int64) throws(Errno) {
+        do {
+            try file(location.segment).reserve(offset: location.position, length: length)
+        } catch {
+            guard error == .notSupported else { throw error }
+        }
+    }
+
+    /// Gives a range's room back to the disk, where its file system can do that. Nothing may be in it.
+    package func giveRoomBack(_ range: SegmentRange) throws(Errno) {
+        do {
+            try file(range.segment).punchHole(offset: range.location.position, length: range.length)
+        } catch {
+            guard error == .notSupported else { throw error }
+        }
+    }
+
+    /// Whether a segment may have pages without room.
+    func hasHoles(_ segment: Int32) throws(Errno) -> Bool {
+        try file(segment).allocatedBytes() < Self.segmentBytes
+    }
+
     /// Makes a segment whole again that is gone or cut off; whether it was. What it held is zeros then.
     func restore(_ segment: Int32) throws(Errno) -> Bool {
         let size = (try? OpenFile(path: path(segment), .readOnly).size()) ?? 0

@@ -13,3 +13,14 @@ package struct SegmentLocation: Hashable, Sendable, Codable {
         SegmentLocation(segment: segment, position: position + bytes)
     }
 }
+
+/// Pages of a segment, one behind the other.
+package struct SegmentRange: Hashable, Sendable {
+    var segment: Int32
+    var pages: Range<Int>
+
+    var location: SegmentLocation {
+        SegmentLocation(segment: segment, position: Int64(pages.lowerBound) * SpaceMap.pageBytes)
+    }
+    var length: Int64 { Int64(pages.count) * SpaceMap.pageBytes }
+}

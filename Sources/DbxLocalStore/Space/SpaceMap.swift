@@ -1,16 +1,22 @@
 /// Which 4 KiB pages of the segments are taken. A page counts how many ranges touch it; it is free when none does and
 /// the epoch in which the last one left is on the disk (docs/DURABILITY.md): until then a crash could bring back a
-/// row that names it.
+/// row that names it. A free page may have given its room back to the disk: it is taken only with new room for it.
 struct SpaceMap {
     static let pageBytes: Int64 = 4_096
+    /// Pages whose room is given back together.
+    private static let shortestRun = 16
     private static let pagesPerSegment = Int(SegmentFiles.segmentBytes / pageBytes)
     /// The count of a page that waits for its epoch.
     private static let pending = UInt32.max
+    /// The count of a free page whose room is the disk's.
+    private static let given = UInt32.max - 1
 
     /// A class, so that a change costs one look-up whatever the number of pages.
     private final class Segment {
         var pages = [UInt32](repeating: 0, count: SpaceMap.pagesPerSegment)
+        /// That have their room.
         var freePages = SpaceMap.pagesPerSegment
+        var givenPages = 0
         /// Where the next search begins.
         var cursor = 0
     }
@@ -22,11 +28,14 @@ struct SpaceMap {
     private var freed: [(segment: Int32, page: Int)] = []
     private var preferred = 0
 
-    /// Bytes of pages that nothing touches, those that wait for their epoch included.
-    private(set) var idlePages = 0
+    private var idlePages = 0
+    private var givenPages = 0
 
     var segmentNumbers: [Int32] { order }
+    /// Of pages that nothing touches, those that wait for their epoch included; their room is ours.
     var idleBytes: Int64 { Int64(idlePages) * Self.pageBytes }
+    /// Of all pages whose room is ours.
+    var heldBytes: Int64 { Int64(order.count) * SegmentFiles.segmentBytes - Int64(givenPages) * Self.pageBytes }
 
     mutating func addSegment(_ number: Int32) {
         segments[number] = Segment()
@@ -44,13 +53,15 @@ struct SpaceMap {
     mutating func freeze() { frozen = Set(order) }
     mutating func thaw() { frozen = [] }
 
-    /// Finds `length` contiguous bytes on free pages and takes them; nil when no segment has them.
-    mutating func allocate(_ length: Int64) -> SegmentLocation? {
+    /// Finds `length` contiguous bytes on free pages and takes them; nil when no segment has them. `withoutRoom`: also on
+    /// pages whose room is the disk's; the caller gets it, or calls `giveUp`.
+    mutating func allocate(_ length: Int64, withoutRoom: Bool = false) -> SegmentLocation? {
+        if withoutRoom, givenPages == 0 { return nil }
         let needed = Int((length + Self.pageBytes - 1) / Self.pageBytes)
         for step in 0..<order.count {
             let index = (preferred + step) % order.count
             let number = order[index]
-            guard !frozen.contains(number), let start = findRun(of: needed, in: number) else { continue }
+            guard !frozen.contains(number), let start = findRun(of: needed, in: number, withoutRoom) else { continue }
             preferred = index
             let location = SegmentLocation(segment: number, position: Int64(start) * Self.pageBytes)
             retain(location, length)
@@ -59,20 +70,21 @@ struct SpaceMap {
         return nil
     }
 
-    private mutating func findRun(of needed: Int, in number: Int32) -> Int? {
-        guard let segment = segments[number], segment.freePages >= needed else { return nil }
+    private func findRun(of needed: Int, in number: Int32, _ withoutRoom: Bool) -> Int? {
+        guard let segment = segments[number] else { return nil }
+        guard segment.freePages + (withoutRoom ? segment.givenPages : 0) >= needed else { return nil }
         let start =
-            Self.search(segment.pages, from: segment.cursor, needed: needed)
-            ?? Self.search(segment.pages, from: 0, needed: needed)
-        if let start { segments[number]?.cursor = start + needed }
+            Self.search(segment.pages, from: segment.cursor, needed: needed, withoutRoom)
+            ?? Self.search(segment.pages, from: 0, needed: needed, withoutRoom)
+        if let start { segment.cursor = start + needed }
         return start
     }
 
-    private static func search(_ pages: [UInt32], from first: Int, needed: Int) -> Int? {
+    private static func search(_ pages: [UInt32], from first: Int, needed: Int, _ withoutRoom: Bool) -> Int? {
         var run = 0
         var index = first
         while index < pages.count {
-            run = pages[index] == 0 ? run + 1 : 0
+            run = pages[index] == 0 || withoutRoom && pages[index] == given ? run + 1 : 0
             index += 1
             if run == needed { return index - needed }
         }
@@ -91,6 +103,10 @@ struct SpaceMap {
             case Self.pending:
                 idlePages -= 1
                 segment.pages[page] = 1
+            case Self.given:
+                segment.givenPages -= 1
+                givenPages -= 1
+                segment.pages[page] = 1
             case let count: segment.pages[page] = count + 1
             }
         }
@@ -101,7 +117,7 @@ struct SpaceMap {
         guard let segment = segments[location.segment] else { return }
         for page in Self.pages(location, length) {
             switch segment.pages[page] {
-            case 0, Self.pending: break
+            case 0, Self.pending, Self.given: break
             case 1:
                 segment.pages[page] = Self.pending
                 freed.append((location.segment, page))
@@ -139,21 +155,60 @@ struct SpaceMap {
         }
     }
 
+    // MARK: Room that is the disk's
+
+    /// Takes free pages whose room is ours: what `bytes` need at most, in runs that are worth a call. `giveUp` ends it.
+    mutating func takeIdle(_ bytes: Int64) -> [SegmentRange] {
+        var taken: [SegmentRange] = []
+        var left = Int((bytes + Self.pageBytes - 1) / Self.pageBytes)
+        for number in order.reversed() where left > 0 && !frozen.contains(number) {
+            for run in freeRuns(in: number) where left > 0 {
+                let range = SegmentRange(segment: number, pages: run.prefix(left))
+                retain(range.location, range.length)
+                taken.append(range)
+                left -= range.pages.count
+            }
+        }
+        return taken
+    }
+
+    private func freeRuns(in number: Int32) -> [Range<Int>] {
+        guard let segment = segments[number], segment.freePages >= Self.shortestRun else { return [] }
+        var runs: [Range<Int>] = []
+        var start = 0
+        for index in 0...Self.pagesPerSegment where index == Self.pagesPerSegment || segment.pages[index] != 0 {
+            if index - start >= Self.shortestRun { runs.append(start..<index) }
+            start = index + 1
+        }
+        return runs
+    }
+
+    /// Pages that were taken and have no room: they are free, and their room is the disk's.
+    mutating func giveUp(_ location: SegmentLocation, _ length: Int64) {
+        guard let segment = segments[location.segment] else { return }
+        for page in Self.pages(location, length) where segment.pages[page] == 1 {
+            segment.pages[page] = Self.given
+            segment.givenPages += 1
+            givenPages += 1
+        }
+    }
+
+    /// Of a segment of which it is not known where it has room.
+    mutating func giveUpFree(in number: Int32) {
+        for run in freeRuns(in: number) {
+            let range = SegmentRange(segment: number, pages: run)
+            retain(range.location, range.length)
+            giveUp(range.location, range.length)
+        }
+    }
+
+    // MARK: Tests
+
     /// Whether any page of these bytes is touched by a range; for tests of the invariant.
     func isTaken(_ location: SegmentLocation, _ length: Int64) -> Bool {
         Self.pages(location, length).contains { page in
             let count = segments[location.segment]?.pages[page] ?? 0
-            return count != 0 && count != Self.pending
+            return count != 0 && count != Self.pending && count != Self.given
         }
-    }
-
-    /// Segments in which nothing is taken or pending.
-    var emptySegments: [Int32] { order.filter { segments[$0]?.freePages == Self.pagesPerSegment } }
-
-    mutating func removeSegment(_ number: Int32) {
-        segments[number] = nil
-        order.removeAll { $0 == number }
-        idlePages -= Self.pagesPerSegment
-        preferred = 0
     }
 }

@@ -137,6 +137,7 @@ extension LocalStore {
 
     /// Adds a node under the next number.
     func insert(_ node: LocalNode) throws -> LocalNode {
+        try requireRoom()
         var values = Self.values(of: node)
         if node.number.rawValue == 0 { values[0] = .null }
         try execute(Self.insertSQL, values)

@@ -120,7 +120,8 @@ extension LocalStore {
     package func link(
         _ number: InodeNumber, in parent: InodeNumber, _ name: Name, now: Timestamp
     ) throws(StoreError) -> LocalNode {
-        try transaction {
+        try requireRoom()
+        return try transaction {
             guard try lookup(parent, name) == nil else { throw StoreError.nameTaken }
             var node = try existing(number)
             node.links += 1
@@ -300,6 +301,9 @@ extension LocalStore {
     ) throws(StoreError) -> LocalNode {
         try transaction {
             var node = try existing(number)
+            if let new = update.extendedAttributes, new.count >= node.attributes.extendedAttributes.count {
+                try requireRoom()
+            }
             markDirty(&node, attributes: true, now: now)
             if let mode = update.mode { node.attributes.mode = mode & 0o7777 }
             if let uid = update.uid { node.attributes.uid = uid }

@@ -1,0 +1,138 @@
+import DbxSystem
+
+/// Room on the disk: what segments take of it, what they give back, and what is done while there is none.
+extension LocalStore {
+    /// Held even while the disk has less free than its floor, so that there is a cache to read through.
+    private static let workingBytes = SegmentFiles.segmentBytes
+    /// Idle room above this goes back to the disk although nobody needs it there.
+    private static let idleSlackBytes: Int64 = 256 << 20
+    /// What is evicted in one go, with everybody waiting.
+    private static let evictionBytes: Int64 = 64 << 20
+
+    /// With so much free, all that is to be set aside can be.
+    private static let logRoomBytes: Int64 = 32 << 20
+
+    /// With less the disk counts as full: a few seconds of work, until the next epoch looks.
+    private static let leastFreeBytes: Int64 = 8 << 20
+
+    /// The disk has hardly any room but what is set aside for removing things and for epochs. Looked at by each epoch.
+    package var isDiskFull: Bool { wasDiskFull || !database.hasRoom || !stagingLog.hasRoom }
+
+    /// New things are refused while the disk is full: what is set aside is for getting out of that.
+    func requireRoom() throws(StoreError) {
+        guard isDiskFull else { return }
+        if try freeBytes() >= Self.logRoomBytes { keepRoom() }
+        if isDiskFull { throw .io(.noSpace) }
+    }
+
+    /// Sets room aside for what has to be written when the disk is full, and looks whether it is.
+    func keepRoom() {
+        database.keepRoom()
+        stagingLog.keepRoom()
+        wasDiskFull = ((try? freeBytes()) ?? .max) < Self.leastFreeBytes
+    }
+
+    // MARK: Taking
+
+    /// Contiguous room. Where there is none cached blocks give way, never staging; their room comes with the next epoch.
+    func allocate(_ length: Int64, forStaging: Bool) throws(StoreError) -> SegmentLocation {
+        if forStaging {
+            try requireRoom()
+            if try isStagingFull(with: length) { throw .noSpace }
+        }
+        if let location = space.allocate(length) { return location }
+        if try mayGrow(by: length), let location = try takeBack(length) { return location }
+        if try mayGrow(by: SegmentFiles.segmentBytes), try growSegments(), let location = space.allocate(length) {
+            return location
+        }
+        try evict(length)
+        // An upload or the next epoch makes room, where there is anything to send or to give back.
+        throw stagingBytes > 0 || space.freedCount > 0 ? .noSpace : .io(.noSpace)
+    }
+
+    private func isStagingFull(with length: Int64) throws(StoreError) -> Bool {
+        guard !isStagingLimitLifted, stagingBytes + length > configuration.stagingLimitBytes else { return false }
+        return try stagingBytes - localOnlyBytes() + length > configuration.stagingLimitBytes
+    }
+
+    private func mayGrow(by bytes: Int64) throws(StoreError) -> Bool {
+        if space.heldBytes + bytes <= Self.workingBytes { return true }
+        return try freeBytes() - bytes >= configuration.freeSpaceFloorBytes
+    }
+
+    private func freeBytes() throws(StoreError) -> Int64 {
+        do {
+            return try Paths.diskSpace(at: configuration.directory).availableBytes
+        } catch {
+            throw .io(error)
+        }
+    }
+
+    /// Room in a segment that was given back to the disk before; nil where there is none.
+    private func takeBack(_ length: Int64) throws(StoreError) -> SegmentLocation? {
+        guard let location = space.allocate(length, withoutRoom: true) else { return nil }
+        do {
+            try segments.takeRoom(location, length)
+            return location
+        } catch {
+            space.giveUp(location, length)
+            guard error == .noSpace else { throw .io(error) }
+            return nil
+        }
+    }
+
+    /// False where the disk has no room for a segment.
+    private func growSegments() throws(StoreError) -> Bool {
+        let number = space.nextSegmentNumber
+        do {
+            try segments.create(number)
+        } catch {
+            guard error == .noSpace else { throw .io(error) }
+            return false
+        }
+        try transaction {
+            try execute("INSERT INTO segments (number) VALUES (?)", [Int64(number).sqlValue])
+        }
+        // Its size and its room come to the disk with the row that names it.
+        unsyncedSegments.insert(number)
+        space.addSegment(number)
+        return true
+    }
+
+    /// What staging can still take, for `statfs` and for slowing writers.
+    package func stagingRoom() throws(StoreError) -> Int64 {
+        if isDiskFull { return 0 }
+        let free = max(0, try freeBytes() - configuration.freeSpaceFloorBytes) + space.idleBytes + cachedBytes
+        return max(0, min(configuration.stagingLimitBytes - stagingBytes + (try localOnlyBytes()), free))
+    }
+
+    // MARK: Giving back
+
+    /// Lets cached blocks give way where the disk has less free than its floor, a part of them at a time. Their pages can
+    /// be given back after the next epoch. Whether there is more to do.
+    package func makeWayForDisk() throws(StoreError) -> Bool {
+        if isDiskFull { keepRoom() }
+        let wanted = try roomOwed() - space.idleBytes
+        guard wanted > 0 else { return false }
+        let before = cachedBytes
+        try evict(min(wanted, Self.evictionBytes))
+        return cachedBytes < before && wanted > Self.evictionBytes
+    }
+
+    /// Pages whose room the disk gets back: punch them without the lock, then call `roomWasGivenBack`.
+    package func takeRoomToGiveBack() throws(StoreError) -> [SegmentRange] {
+        space.takeIdle(max(try roomOwed(), space.idleBytes - Self.idleSlackBytes))
+    }
+
+    package func roomWasGivenBack(_ ranges: [SegmentRange]) {
+        for range in ranges { space.giveUp(range.location, range.length) }
+        if isDiskFull { keepRoom() }
+    }
+
+    /// How much of what is held the disk should have: what its floor lacks, and all of it when it is full.
+    private func roomOwed() throws(StoreError) -> Int64 {
+        let missing = configuration.freeSpaceFloorBytes - (try freeBytes())
+        guard missing > 0 else { return isDiskFull ? space.idleBytes : 0 }
+        return max(0, min(missing, space.heldBytes - (isDiskFull ? 0 : Self.workingBytes)))
+    }
+}
