@@ -94,14 +94,47 @@ package struct SegmentChange: Hashable, Sendable, Codable {
 
 /// The row that a change of a segment is laid over.
 package struct SegmentBase: Hashable, Sendable, Codable {
-    /// The first 8 bytes of the SHA-256 of its stored form: what is laid over another row would be no file's content.
+    /// The first 8 bytes of the SHA-256 of its stored form, or, with `moves`, of that of the row that comes out: what is
+    /// laid over another row would be no file's content.
     package var digest: Base64
     /// What of it becomes holes.
     package var holes: [FileRange]
+    /// What is put in next, before the change's extents.
+    package var moves: SegmentMoves?
 
-    package init(digest: Base64, holes: [FileRange]) {
+    package init(digest: Base64, holes: [FileRange], moves: SegmentMoves? = nil) {
         self.digest = digest
         self.holes = holes
+        self.moves = moves
+    }
+}
+
+/// Content that the server has elsewhere, as it stood before the commit.
+package struct SegmentMoves: Hashable, Sendable, Codable {
+    /// The file that it is taken from; nil: the same.
+    package var node: NodeID?
+    package var ranges: [MovedRange]
+
+    package static let maximumRanges = 256
+    /// Of the file that is taken from, how many segments may be named.
+    package static let maximumSegments = 4
+
+    package init(node: NodeID?, ranges: [MovedRange]) {
+        self.node = node
+        self.ranges = ranges
+    }
+}
+
+/// What stood at `from` goes to `offset`.
+package struct MovedRange: Hashable, Sendable, Codable {
+    package var offset: Int64
+    package var length: Int64
+    package var from: Int64
+
+    package init(offset: Int64, length: Int64, from: Int64) {
+        self.offset = offset
+        self.length = length
+        self.from = from
     }
 }
 

@@ -85,6 +85,43 @@ struct ContentCommitTests {
         }
     }
 
+    @Test("content is moved within a file, and from the file that another one replaces, and from no other")
+    func moves() throws {
+        let block = device.block()
+        try device.upload(block)
+        var node = device.node(.file)
+        let size: Int64 = 40 * 4_096
+        let old = device.segment(0, (0..<40).map { ($0 * 4_096, 4_096, block, 0) }).extents
+        node.content = device.content(size: size, [SegmentChange(index: 0, extents: old)])
+        let made = try device.commit(
+            [node], [device.entry(device.root, "f", node.id)], blocks: [device.wrap(block, plainBytes: 4_096)])
+        let source = try ExtentList(validating: old)
+        func shifted(by distance: Int64) -> [Extent] { old.map { $0.moved(by: distance) } }
+
+        let within = SegmentChange(index: 0, from: old, to: shifted(by: 17), source: source)
+        #expect(within.base?.moves?.ranges.count == 1 && within.extents.isEmpty)
+        var copy = device.node(.file)
+        let between = SegmentChange(index: 0, from: [], to: shifted(by: 5), source: source, node: node.id)
+        copy.content = device.content(size: size + 5, [between])
+        let copied = try device.commit([copy], [device.entry(device.root, "g", copy.id)])
+        let edited = try device.commit([change(node.id, device.content(base: made.seq, size: size + 17, [within]))])
+        let all = try Replica(device.pages()).segments
+        #expect(all[node.id]?[0]?.extents == shifted(by: 17) && all[copy.id]?[0]?.extents == shifted(by: 5))
+        #expect(edited.quota.usedBytes == 80 * 4_096 && copied.seq < edited.seq)
+
+        // What is moved is not there any more, or never was this client's to move.
+        var bad: [SegmentChange] = [within, between, between, within, within, within]
+        bad[1].base?.moves?.node = NodeID(from: SystemEntropy())
+        bad[2].base?.moves?.node = copy.id
+        bad[3].base?.moves?.ranges[0].from = -5
+        bad[4].base?.moves?.ranges[0].length = Self.segment + 1
+        bad[5].base?.moves?.ranges = (0..<6).map { MovedRange(offset: $0 * 10, length: 5, from: $0 * Self.segment) }
+        for (place, segment) in bad.enumerated() {
+            let content = device.content(base: edited.seq, size: size + 17, [segment])
+            #expect(try device.refusal([change(node.id, content)])?.kind == .badRequest, "\(place)")
+        }
+    }
+
     @Test("a base must be a block of the namespace, and have none itself")
     func bases() throws {
         let (file, seq, base) = try device.makeFile("a")

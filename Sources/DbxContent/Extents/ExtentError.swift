@@ -12,6 +12,8 @@ package enum ExtentError: Error, Hashable, Sendable {
     case outsideBlock(BlockID)
     /// Names a block that nothing is known of.
     case unknownBlock(BlockID)
+    /// More extents than a segment row may have.
+    case tooMany(segment: Int64)
     /// An edit of a segment row that was made for another row.
     case otherBase(segment: Int64)
 }

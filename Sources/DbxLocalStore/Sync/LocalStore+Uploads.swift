@@ -106,12 +106,17 @@ extension LocalStore {
             for index in snapshot.dirtyStretches { replaced += try agreedRow(snapshot.number, index: index) }
             return replaced
         }
-        for entry in try entries(of: snapshot.number) where entry.dirty {
-            if let id = entry.baseNode, id != snapshot.id, let old = try node(id), old.kind == .file {
-                return try named(agreedContent(old.number))
-            }
+        guard let old = try replacedFile(snapshot.number) else { return [] }
+        return try named(agreedContent(old.number))
+    }
+
+    /// The file that the server has under a name which a new file has taken.
+    package func replacedFile(_ number: InodeNumber) throws(StoreError) -> LocalNode? {
+        for entry in try entries(of: number) where entry.dirty {
+            guard let id = entry.baseNode, id != entry.node, let old = try node(id), old.kind == .file else { continue }
+            return old
         }
-        return []
+        return nil
     }
 
     /// Those extents that stand in blocks, by the blocks' names.

@@ -75,8 +75,9 @@ extension CommitDraft {
 
     private func row(of segment: SegmentChange, over old: [Extent], of id: NodeID, size: Int64) throws -> [Extent] {
         let extents: [Extent]
+        let source = try segment.base?.moves.map { try content(of: $0.node ?? id, in: $0.segments) } ?? ExtentList()
         do throws(ExtentError) {
-            extents = try segment.row(from: old)
+            extents = try segment.row(from: old, source: source)
         } catch {
             throw Problem.badRequest("The edit of segment \(segment.index) of node \(id) was made for another row.")
         }
@@ -85,6 +86,12 @@ extension CommitDraft {
                 "Segment \(segment.index) of node \(id) has too many extents or passes the file's end.")
         }
         return extents
+    }
+
+    /// As it stood before this commit; nothing of a file that is not there.
+    private func content(of node: NodeID, in segments: [Int64]) throws -> ExtentList {
+        try ExtentList(
+            validating: segments.flatMap { try rows.currentSegment($0, of: node, in: namespace.id)?.extents ?? [] })
     }
 
     /// The file became shorter: rows wholly past the end become tombstones; the row that the end lies in must have been

@@ -1,4 +1,5 @@
 import Crypto
+import DbxContent
 import DbxModel
 import DbxWire
 
@@ -110,6 +111,24 @@ enum CommitShape {
         guard fits, base.holes.count <= ContentLimits.maximumSegmentExtents else {
             throw Problem.badRequest("The holes of segment \(segment.index) of node \(node) are not valid.")
         }
+        if let moves = base.moves { try check(moves, of: segment, node) }
+    }
+
+    /// Ordered and without overlap where they go, from few segments of what a file can have.
+    private static func check(_ moves: SegmentMoves, of segment: SegmentChange, _ node: NodeID) throws {
+        var covered = segment.index * ContentLimits.segmentBytes
+        let end = covered + ContentLimits.segmentBytes
+        let fits = moves.ranges.allSatisfy { move in
+            guard move.offset >= covered, (1...ContentLimits.segmentBytes).contains(move.length),
+                move.offset <= end - move.length,
+                (0...ContentLimits.maximumFileBytes - move.length).contains(move.from)
+            else { return false }
+            covered = move.offset + move.length
+            return true
+        }
+        guard fits, (1...SegmentMoves.maximumRanges).contains(moves.ranges.count),
+            moves.segments.count <= SegmentMoves.maximumSegments
+        else { throw Problem.badRequest("The moves of segment \(segment.index) of node \(node) are not valid.") }
     }
 
     private static func check(_ block: CommittedBlock) throws {

@@ -117,7 +117,10 @@ extension OpenAPIDocument {
             optional: ["contentHash": base64]),
         "SegmentChange": object(
             ["index": natural, "extents": list(reference("Extent"))], optional: ["base": reference("SegmentBase")]),
-        "SegmentBase": object(["digest": base64, "holes": list(reference("FileRange"))]),
+        "SegmentBase": object(
+            ["digest": base64, "holes": list(reference("FileRange"))], optional: ["moves": reference("SegmentMoves")]),
+        "SegmentMoves": object(["ranges": list(reference("MovedRange"))], optional: ["node": id]),
+        "MovedRange": object(["offset": natural, "length": positive, "from": natural]),
         "FileRange": object(["offset": natural, "length": positive]),
         "EntryChange": object(
             ["parent": id, "base": seq], optional: ["name": text, "name64": base64, "node": id, "lastContent": seq]),

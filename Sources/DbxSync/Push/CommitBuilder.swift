@@ -124,7 +124,16 @@ struct CommitBuilder {
             CoveredRows.Node(
                 id: node.id, change: node.change, contentChange: node.contentChange,
                 attributes: change.attributes?.state,
-                content: change.content == nil ? nil : context.uploaded[node.number]?.snapshot))
+                content: change.content == nil ? nil : context.uploaded[node.number]?.snapshot,
+                movedRows: movedRows(of: node, change)))
+    }
+
+    private func movedRows(of node: LocalNode, _ change: NodeChange) -> [CoveredRows.Row]? {
+        let moved = Set(change.content?.segments.filter { $0.base?.moves != nil }.map(\.index) ?? [])
+        guard !moved.isEmpty, let uploaded = context.uploaded[node.number] else { return nil }
+        return uploaded.segments.filter { moved.contains($0.index) }.map {
+            CoveredRows.Row(index: $0.index, extents: $0.extents)
+        }
     }
 
     private func attributesChange(of node: LocalNode) -> AttributesChange {
@@ -146,9 +155,23 @@ struct CommitBuilder {
 
     /// The change of a segment in as few words as the server's row allows.
     private func edit(_ segment: SegmentChange, of node: LocalNode, base: Seq) throws -> SegmentChange {
-        guard base != .zero, node.contentSeq == base, !context.sendsWholeRows else { return segment }
+        guard !context.sendsWholeRows else { return segment }
+        if base == .zero {
+            guard let old = try store.replacedFile(node.number) else { return segment }
+            return SegmentChange(
+                index: segment.index, from: [], to: segment.extents,
+                source: try around(segment.index, of: old.number), node: old.id)
+        }
+        guard node.contentSeq == base else { return segment }
         let agreed = try store.agreedRow(node.number, index: segment.index)
-        return SegmentChange(index: segment.index, from: agreed, to: segment.extents)
+        return SegmentChange(
+            index: segment.index, from: agreed, to: segment.extents, source: try around(segment.index, of: node.number))
+    }
+
+    /// What the server has in a segment and in those beside it.
+    private func around(_ index: Int64, of number: InodeNumber) throws -> ExtentList {
+        try ExtentList(
+            validating: (max(0, index - 1)...index + 1).flatMap { try store.agreedRow(number, index: $0) })
     }
 
     // MARK: Entries

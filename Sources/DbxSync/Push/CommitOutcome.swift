@@ -67,7 +67,9 @@ package struct CommitOutcome {
         _ node: CoveredRows.Node, change: NodeChange, seq: Seq, store: LocalStore
     ) throws {
         if let content = change.content, let snapshot = node.content {
+            let moved = Dictionary((node.movedRows ?? []).map { ($0.index, $0.extents) }, uniquingKeysWith: { $1 })
             let rows = try content.segments.map { segment in
+                if let extents = moved[segment.index] { return (index: segment.index, extents: extents) }
                 let agreed = segment.base == nil ? [] : try store.agreedRow(snapshot.number, index: segment.index)
                 return (index: segment.index, extents: try segment.row(from: agreed))
             }

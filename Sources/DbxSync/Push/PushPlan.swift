@@ -89,6 +89,14 @@ package struct CoveredRows: Codable, Sendable {
         package var attributes: NodeAttributes?
         /// The snapshot whose content was sent, nil where that part was not.
         package var content: UploadSnapshot?
+        /// Those of its rows that were sent as moves of other content, which may not stand any more when the answer comes.
+        package var movedRows: [Row]?
+    }
+
+    /// A segment row as the commit leaves it.
+    package struct Row: Codable, Sendable {
+        package var index: Int64
+        package var extents: [Extent]
     }
 
     package struct Entry: Codable, Sendable {
