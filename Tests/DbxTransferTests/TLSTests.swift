@@ -77,4 +77,19 @@ struct TLSTests {
         #expect(shown.der == ServerCertificate(pem: server.certificate)?.der)
         #expect(kind(.pinned(pem: shown.pem)) == nil)
     }
+
+    @Test(.enabled(if: hasOpenSSL, "needs /usr/bin/openssl"))
+    func `A connection that has to be made anew resumes its TLS session`() throws {
+        // It closes each connection after its answer, which tells how the session came about.
+        let server = try OpenSSLServer()
+        let connection = HTTPConnection(trust: .pinned(pem: server.certificate), time: SystemTime())
+        let answers = try (0..<3).map { _ in
+            String(
+                decoding: try connection.perform(
+                    HTTPRequest(.get, server.url), into: .collect(limitBytes: 1 << 20)
+                ).body, as: UTF8.self)
+        }
+        #expect(answers[0].contains("New, TLSv1.3"))
+        #expect(answers.dropFirst().allSatisfy { $0.contains("Reused, TLSv1.3") })
+    }
 }

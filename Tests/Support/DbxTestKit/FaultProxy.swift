@@ -19,6 +19,8 @@ package final class FaultProxy: Sendable {
         case portal
         /// Connections that stand lead nowhere any more, without a word, as when a router has forgotten them; new ones work.
         case forgotten
+        /// Every request is answered with 503 and this `Retry-After`; the server sees none.
+        case busy(retryAfterSeconds: Int)
         /// The connection is cut after this many bytes of each answer.
         case cut(afterBytes: Int)
         /// A link of this rate, each way, with half of this round trip before each piece.
@@ -32,6 +34,7 @@ package final class FaultProxy: Sendable {
         var forgotten: Set<Int32> = []
         var sent: Int64 = 0
         var received: Int64 = 0
+        var refusals = 0
     }
 
     package let port: UInt16
@@ -76,6 +79,9 @@ package final class FaultProxy: Sendable {
     /// Bytes that clients have sent and received, headers and all.
     package var sentBytes: Int64 { state.withLock { $0.sent } }
     package var receivedBytes: Int64 { state.withLock { $0.received } }
+
+    /// Requests answered with 503.
+    package var refusals: Int { state.withLock { $0.refusals } }
 
     /// From now on the network is like this, for connections that stand as well.
     package func become(_ mode: Mode) {
@@ -171,6 +177,10 @@ package final class FaultProxy: Sendable {
             guard count > 0 else { return }
             if state.withLock({ $0.forgotten.contains(source) }) { continue }
             if !isAnswer, Self.asksForBlock(buffer[..<count]) { stallIfAsked() }
+            if case .busy(let seconds) = mode, !isAnswer {
+                guard refuse(buffer[..<count], seconds, to: source) else { return }
+                continue
+            }
             guard let bytes = treat(Array(buffer[..<count]), isAnswer, passed: passed) else { return }
             guard send(bytes, to: sink) else { return }
             passed += count
@@ -178,6 +188,18 @@ package final class FaultProxy: Sendable {
                 if isAnswer { state.received += Int64(bytes.count) } else { state.sent += Int64(bytes.count) }
             }
         }
+    }
+
+    /// Answers what begins a request; the rest of its body is swallowed.
+    private func refuse(_ bytes: ArraySlice<UInt8>, _ seconds: Int, to client: Int32) -> Bool {
+        let word = String(decoding: bytes.prefix(8), as: UTF8.self).split(separator: " ").first ?? ""
+        guard ["GET", "POST", "PUT", "DELETE"].contains(word) else { return true }
+        state.withLock { $0.refusals += 1 }
+        let body = #"{"type":"urn:dbxfs:problem:unavailable","title":"Busy","status":503,"detail":"by a test"}"#
+        let head =
+            "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: \(seconds)\r\n"
+            + "Content-Length: \(body.utf8.count)\r\n\r\n"
+        return send(Array((head + body).utf8), to: client)
     }
 
     private static func asksForBlock(_ bytes: ArraySlice<UInt8>) -> Bool {
@@ -193,7 +215,7 @@ package final class FaultProxy: Sendable {
     private func treat(_ bytes: [UInt8], _ isAnswer: Bool, passed: Int) -> [UInt8]? {
         while true {
             switch state.withLock({ $0.mode }) {
-            case .pass, .stallBlocks, .forgotten: return bytes
+            case .pass, .stallBlocks, .forgotten, .busy: return bytes
             case .refuse: return nil
             case .blackHole: usleep(20_000)
             case .garbage: return isAnswer ? bytes.map { $0 ^ 0x5a } : bytes

@@ -1,7 +1,8 @@
 import Foundation
 import Synchronization
 
-/// A TCP relay on loopback that counts what passes: every byte of a connection, headers and all, without TCP's own.
+/// A TCP relay on loopback that counts what passes: every byte of a connection, headers and all, without TCP's own. With a
+/// link it is one: as slow, and as far away; a new connection costs its round trip.
 final class Relay: Sendable {
     struct Count {
         var up = 0
@@ -12,10 +13,12 @@ final class Relay: Sendable {
     private let listener: Int32
     private let target: UInt16
     private let total = Mutex(Count())
+    private let lines: (up: Line, down: Line)?
 
     /// Relays to a port of this machine, until the program ends.
-    init(to target: UInt16) throws {
+    init(to target: UInt16, over link: Link? = nil) throws {
         self.target = target
+        lines = link.map { (Line($0), Line($0)) }
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var address = Self.loopback(0)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
@@ -57,23 +60,46 @@ final class Relay: Sendable {
             }
             var on: Int32 = 1
             for end in [client, server] { setsockopt(end, Int32(IPPROTO_TCP), TCP_NODELAY, &on, 4) }
-            Thread.detachNewThread { [self] in pass(client, server) { $0.up += $1 } }
-            Thread.detachNewThread { [self] in pass(server, client) { $0.down += $1 } }
+            Thread.detachNewThread { [self] in pass(client, server, lines?.up) { $0.up += $1 } }
+            Thread.detachNewThread { [self] in pass(server, client, lines?.down) { $0.down += $1 } }
         }
     }
 
     /// Until either side ends. The descriptors stay: the other direction may be using them.
-    private func pass(_ source: Int32, _ target: Int32, _ note: (inout Count, Int) -> Void) {
+    private func pass(_ source: Int32, _ target: Int32, _ line: Line?, _ note: (inout Count, Int) -> Void) {
+        if let line { return pass(source, target, over: line, note) }
         var buffer = [UInt8](repeating: 0, count: 256 << 10)
         while case let count = read(source, &buffer, buffer.count), count > 0 {
             total.withLock { note(&$0, count) }
+            Self.send(buffer[..<count], to: target)
+        }
+        shutdown(target, Int32(SHUT_WR))
+    }
+
+    private func pass(_ source: Int32, _ target: Int32, over line: Line, _ note: (inout Count, Int) -> Void) {
+        let flight = Flight()
+        Thread.detachNewThread {
+            while let bytes = flight.next() { Self.send(bytes[...], to: target) }
+            shutdown(target, Int32(SHUT_WR))
+        }
+        let made = ContinuousClock.now + line.roundTrip
+        var buffer = [UInt8](repeating: 0, count: 32 << 10)
+        while case let count = read(source, &buffer, buffer.count), count > 0 {
+            total.withLock { note(&$0, count) }
+            sleepUntil(made)
+            flight.add(Array(buffer[..<count]), arrival: line.enter(count))
+        }
+        flight.end()
+    }
+
+    private static func send(_ bytes: ArraySlice<UInt8>, to target: Int32) {
+        bytes.withUnsafeBytes { bytes in
             var sent = 0
-            while sent < count {
-                let step = buffer.withUnsafeBytes { write(target, $0.baseAddress! + sent, count - sent) }
-                guard step > 0 else { break }
+            while sent < bytes.count {
+                let step = write(target, bytes.baseAddress! + sent, bytes.count - sent)
+                guard step > 0 else { return }
                 sent += step
             }
         }
-        shutdown(target, Int32(SHUT_WR))
     }
 }

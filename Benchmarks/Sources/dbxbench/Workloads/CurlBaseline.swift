@@ -3,16 +3,17 @@ import Foundation
 /// What curl gets from the same server over one connection: the blocks of an account, one request each.
 enum CurlBaseline {
     /// MB/s over blocks worth `bytes` at least, or all there are.
-    static func measure(_ pair: DbxPair, bytes: Int) throws -> Double {
+    static func measure(_ pair: DbxPair, bytes: Int, at url: String? = nil) throws -> Double {
+        let url = url ?? pair.url
         let login = try json(
             curl(
-                ["--data-binary", "@-", "-H", "Content-Type: application/json", pair.url + "/v1/login"],
+                ["--data-binary", "@-", "-H", "Content-Type: application/json", url + "/v1/login"],
                 input: text(["user": DbxPair.user, "password": DbxPair.password, "device": "curl"])))
         guard let token = login["token"] as? String else { throw Failure("login by curl gave no token") }
         let authorization = ["-H", "Authorization: Bearer \(token)"]
-        let session = try json(curl(authorization + [pair.url + "/v1/session"]))
+        let session = try json(curl(authorization + [url + "/v1/session"]))
         guard let namespace = session["root"] as? String else { throw Failure("the session names no namespace") }
-        let base = "\(pair.url)/v1/namespaces/\(namespace)"
+        let base = "\(url)/v1/namespaces/\(namespace)"
         let blocks = try newestBlocks(base, authorization, count: bytes / (1 << 20))
         let list = pair.root + "/urls"
         let lines = blocks.map { "url = \"\(base)/blocks/\($0)\"\noutput = \"/dev/null\"" }

@@ -2,13 +2,14 @@ import Foundation
 
 /// What only dbxfs can be measured at: the way over the server.
 enum DbxFigures {
-    static let names = ["durable", "cold-read", "propagation", "wire"]
+    static let names = ["durable", "cold-read", "propagation", "wire", "link"]
 
     static func run(_ name: String, _ pair: DbxPair, _ effort: Effort) throws -> [Figure] {
         switch name {
         case "durable": try durable(pair, effort)
         case "cold-read": try coldRead(pair, effort)
         case "wire": try WireBytes.run(pair, effort)
+        case "link": try Link.all.flatMap { try LinkFigures.run(pair, effort, over: $0) }
         default: try propagation(pair, effort)
         }
     }
@@ -64,7 +65,7 @@ enum DbxFigures {
 
     /// A host makes a virtual machine's memory when it is first touched, at a multiple of the cost of reading a file into
     /// it. What is touched and freed here is what the page cache takes next.
-    private static func touchMemory(bytes: Int) {
+    static func touchMemory(bytes: Int) {
         guard let start = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
             start != MAP_FAILED
         else { return }
@@ -72,7 +73,7 @@ enum DbxFigures {
         munmap(start, bytes)
     }
 
-    private static func readAt(_ path: String, offset: Int, count: Int) throws -> Double {
+    static func readAt(_ path: String, offset: Int, count: Int) throws -> Double {
         var buffer = [UInt8](repeating: 0, count: count)
         let file = try File.open(path, O_RDONLY)
         defer { close(file) }
@@ -124,12 +125,12 @@ enum DbxFigures {
 
     private static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
-    private static func size(of path: String) -> Int {
+    static func size(of path: String) -> Int {
         var value = Glibc.stat()
         return lstat(path, &value) == 0 ? Int(value.st_size) : -1
     }
 
-    private static func waitUntil(seconds: Double, _ what: String, _ condition: () -> Bool) throws {
+    static func waitUntil(seconds: Double, _ what: String, _ condition: () -> Bool) throws {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while !condition() {
             guard ContinuousClock.now < deadline else { throw Failure("waited \(Int(seconds)) s until \(what)") }
