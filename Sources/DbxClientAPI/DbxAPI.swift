@@ -39,6 +39,10 @@ package protocol DbxAPI: Sendable {
     func block(
         _ block: BlockID, in namespace: NamespaceID, storedBytes: Int64, cancel: CancelToken?
     ) throws(APIError) -> [UInt8]
+    /// The given bytes of the stored form, and no others, or an error. `range` is not empty and lies in it.
+    func blockRange(
+        _ range: Range<Int>, of block: BlockID, in namespace: NamespaceID, storedBytes: Int64, cancel: CancelToken?
+    ) throws(APIError) -> [UInt8]
     /// Many small blocks, at most `BlocksRequest`'s number and bytes. `receive` is called on this thread for each as it
     /// arrives, in order, with its place in `blocks`, and its stored form or nil where only asking for it alone says why
     /// it cannot be had. After an error what was received counts.

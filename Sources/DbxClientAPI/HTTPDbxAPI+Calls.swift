@@ -117,15 +117,43 @@ extension HTTPDbxAPI: DbxAPI {
     package func block(
         _ block: BlockID, in namespace: NamespaceID, storedBytes: Int64, cancel: CancelToken?
     ) throws(APIError) -> [UInt8] {
+        let response = try send(blockCall(block, in: namespace, storedBytes: storedBytes), cancel: cancel)
+        return try Self.wholeBlock(response, storedBytes: storedBytes)
+    }
+
+    package func blockRange(
+        _ range: Range<Int>, of block: BlockID, in namespace: NamespaceID, storedBytes: Int64, cancel: CancelToken?
+    ) throws(APIError) -> [UInt8] {
+        let bytes = "\(range.lowerBound)-\(range.upperBound - 1)"
+        var call = blockCall(block, in: namespace, storedBytes: storedBytes)
+        call.extraHeaders = [("Range", "bytes=\(bytes)")]
+        let response = try send(call, cancel: cancel)
+        // Whoever stands in between may not know ranges.
+        guard response.status == 206 else {
+            return Array(try Self.wholeBlock(response, storedBytes: storedBytes)[range])
+        }
+        let said = response.head.headers["content-range"]
+        guard said == "bytes \(bytes)/\(storedBytes)", response.body.count == range.count else {
+            throw APIError(
+                .garbage("the server sent \(response.body.count) bytes (\(said ?? "unnamed")) for bytes \(bytes)"))
+        }
+        return response.body
+    }
+
+    private func blockCall(_ block: BlockID, in namespace: NamespaceID, storedBytes: Int64) -> Call {
         var call = Call(method: .get, url: url(.block, ["namespace": namespace.hex, "block": block.hex]))
         call.accept = "application/octet-stream"
         call.limitBytes = Int(storedBytes)
         call.isBulk = true
-        let bytes = try send(call, cancel: cancel).body
-        guard bytes.count == Int(storedBytes) else {
-            throw APIError(.garbage("the server sent \(bytes.count) bytes of a block of \(storedBytes)"))
+        return call
+    }
+
+    private static func wholeBlock(_ response: HTTPResponse, storedBytes: Int64) throws(APIError) -> [UInt8] {
+        guard response.status == 200, response.body.count == Int(storedBytes) else {
+            throw APIError(
+                .garbage("the server sent \(response.body.count) bytes of a block of \(storedBytes)"))
         }
-        return bytes
+        return response.body
     }
 
     package func blocks(

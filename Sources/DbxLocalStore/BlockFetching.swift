@@ -35,19 +35,42 @@ package enum FetchFailure: Error, Hashable, Sendable {
     }
 }
 
+/// A block, or as much of it as somebody wants.
+package struct BlockPart: Hashable, Sendable {
+    package var block: BlockNumber
+    /// Of its content, 64 KiB each; nil for all of it.
+    package var frames: Range<Int>?
+
+    package init(_ block: BlockNumber, frames: Range<Int>? = nil) {
+        self.block = block
+        self.frames = frames
+    }
+}
+
 /// Brings blocks into the cache; implemented by the transfer threads.
 package protocol BlockFetching: Sendable {
-    /// Fetches the block unless it is cached, verifies it and puts it into the cache. `completion` is called exactly
-    /// once, from any thread, possibly before this returns, never with a lock held. Requests for one block are merged;
-    /// a demand request makes a waiting readahead urgent.
+    /// Fetches the part unless it is cached, verifies it and puts it into the cache; more of the block where it cannot be
+    /// had in parts. `completion` is called exactly once, from any thread, possibly before this returns, never with a lock
+    /// held. Requests for the same are merged; a demand request makes a waiting readahead urgent.
     @discardableResult
     func fetch(
-        _ block: BlockNumber, priority: FetchPriority,
+        _ part: BlockPart, priority: FetchPriority,
         completion: @escaping @Sendable (Result<Void, FetchFailure>) -> Void
     ) -> FetchToken
 
     /// Ends one request early: its completion is called with `cancelled` unless it was called already.
     func cancel(_ token: FetchToken)
+}
+
+extension BlockFetching {
+    /// The whole block.
+    @discardableResult
+    package func fetch(
+        _ block: BlockNumber, priority: FetchPriority,
+        completion: @escaping @Sendable (Result<Void, FetchFailure>) -> Void
+    ) -> FetchToken {
+        fetch(BlockPart(block), priority: priority, completion: completion)
+    }
 }
 
 package struct FetchToken: Hashable, Sendable {

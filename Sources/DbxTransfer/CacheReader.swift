@@ -10,7 +10,7 @@ struct CacheReader: Sendable {
     /// The block with its content; nil where it is not in the cache, or no longer what it was.
     func read(_ number: BlockNumber) throws(StoreError) -> BlockBase? {
         let (block, cached, expected) = try shared.withStore { store throws(StoreError) in
-            (try store.block(number), store.cached(number), try store.checksums(of: number))
+            (try store.block(number), store.cached(number), try store.checksums(of: .whole(number)))
         }
         guard let block, let cached else { return nil }
         let plain: [UInt8]

@@ -2,7 +2,7 @@ import DbxLocalStore
 import DbxModel
 import DbxSystem
 
-/// Room in the block cache that is filled from front to back with one block's content, and then entered. Dropped before,
+/// Room in the block cache that is filled from front to back with one block's content or frames of it, and then entered. Dropped before,
 /// it is given back. The store's lock is held for the bookkeeping, never for the writing.
 ///
 /// Used by one thread.
@@ -47,11 +47,22 @@ final class CacheWriter {
 
     /// Enters the block, whose content has been verified and appended as a whole.
     func commit(_ block: BlockNumber) throws(StoreError) {
-        precondition(written == bytes)
-        if let failure { throw failure == .noSpace ? .noSpace : .io(failure) }
-        try shared.withStore { store throws(StoreError) in
+        try settle { store throws(StoreError) in
             try store.commitCache(block, at: location, bytes: bytes, checksums: checksums)
         }
+    }
+
+    /// Enters frames of a block, each of which has been verified and appended.
+    func commit(frames: Range<Int>, of block: BlockNumber) throws(StoreError) {
+        try settle { store throws(StoreError) in
+            try store.commitCache(frames: frames, of: block, at: location, bytes: bytes, checksums: checksums)
+        }
+    }
+
+    private func settle(_ enter: (LocalStore) throws(StoreError) -> Void) throws(StoreError) {
+        precondition(written == bytes)
+        if let failure { throw failure == .noSpace ? .noSpace : .io(failure) }
+        try shared.withStore(enter)
         isSettled = true
     }
 }

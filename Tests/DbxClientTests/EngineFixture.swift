@@ -170,6 +170,12 @@ final class WatchedAPI: DbxAPI {
         try server.block(block, in: namespace, storedBytes: storedBytes, cancel: cancel)
     }
 
+    func blockRange(
+        _ range: Range<Int>, of block: BlockID, in namespace: NamespaceID, storedBytes: Int64, cancel: CancelToken?
+    ) throws(APIError) -> [UInt8] {
+        try server.blockRange(range, of: block, in: namespace, storedBytes: storedBytes, cancel: cancel)
+    }
+
     func blocks(
         _ blocks: [WantedBlock], in namespace: NamespaceID, cancel: CancelToken?, receive: (Int, [UInt8]?) -> Void
     ) throws(APIError) {

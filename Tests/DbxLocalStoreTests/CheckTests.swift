@@ -20,8 +20,26 @@ struct CheckTests {
         try fixture.write(Array("second".utf8), to: try fixture.file("also"), at: 5_000)
         _ = try store.link(file.number, in: .root, Name("link")!, now: fixture.now)
         try addBlock(to: fixture, "sent")
+        try addFrames(to: store)
         try fixture.epoch()
         return fixture
+    }
+
+    /// The second frame of a block, and the last one.
+    private func addFrames(to store: LocalStore) throws {
+        let id = try #require(BlockID(bytes: [UInt8](repeating: 0xFE, count: 32)))
+        try store.putBlocks([
+            AgreedBlock(id: id, wrap: [1], key: KeyID(high: 1, low: 1), plainBytes: 200_000, storedBytes: 200_100)
+        ])
+        let number = try #require(try store.blockNumber(id))
+        for (frame, count) in [(1, 65_536), (3, 3_392)] {
+            let bytes = [UInt8](repeating: UInt8(frame), count: count)
+            let place = try store.reserveCache(bytes: Int64(count))
+            try store.segments.write(bytes, at: place)
+            try store.commitCache(
+                frames: frame..<frame + 1, of: number, at: place, bytes: Int64(count),
+                checksums: [CRC32C.checksum(bytes)])
+        }
     }
 
     private func addBlock(to fixture: StoreFixture, _ name: String) throws {
@@ -72,6 +90,8 @@ struct CheckTests {
         Damage(sql: "UPDATE nodes SET flags = flags & ~2", kind: .unmarked),
         Damage(sql: "UPDATE cache SET checksums = x'00000000'", kind: .cache),
         Damage(sql: "UPDATE cache SET place = 0", kind: .space),
+        Damage(sql: "UPDATE cache SET length = 3000 WHERE block < 0", kind: .cache),
+        Damage(sql: "UPDATE cache SET block = block - 8 WHERE block < 0", kind: .cache),
         Damage(sql: "UPDATE nodes SET size = 10 WHERE size > 10", kind: .extent, isRepairable: false),
         Damage(sql: "UPDATE content SET block = 77 WHERE block IS NOT NULL", kind: .extent, isRepairable: false),
         Damage(sql: "UPDATE content SET segment = 9 WHERE block IS NULL", kind: .extent, isRepairable: false),

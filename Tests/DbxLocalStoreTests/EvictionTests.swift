@@ -8,13 +8,13 @@ import Testing
 @Suite struct EvictionTests {
     @Test func `What was not read since the hand passed goes first, and small blocks outlive large ones`() {
         var clock = EvictionClock()
-        let blocks = (0..<5).map { BlockNumber(rawValue: $0) }
+        let blocks = (0..<5).map { CacheItem.whole(BlockNumber(rawValue: $0)) }
         for block in blocks { clock.add(block) }
         clock.touch(blocks[0], bytes: 4_096)
         clock.touch(blocks[1], bytes: 4 << 20)
         clock.touch(blocks[3], bytes: 4_096)
         clock.forget(blocks[3])
-        var order: [BlockNumber] = []
+        var order: [CacheItem] = []
         while let block = clock.next() { order.append(block) }
         #expect(order == [2, 3, 4, 1, 0].map { blocks[$0] })
     }
@@ -22,8 +22,8 @@ import Testing
     @Test func `What was just fetched ahead is not the next to go`() {
         var clock = EvictionClock()
         for index in 0..<5_000 {
-            clock.add(BlockNumber(rawValue: Int64(index)))
-            if index >= 100 { #expect(clock.next() == BlockNumber(rawValue: Int64(index - 100))) }
+            clock.add(.whole(BlockNumber(rawValue: Int64(index))))
+            if index >= 100 { #expect(clock.next() == .whole(BlockNumber(rawValue: Int64(index - 100)))) }
         }
     }
 

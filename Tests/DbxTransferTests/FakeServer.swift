@@ -11,6 +11,8 @@ final class FakeServer: DbxAPI {
         var offers: [[BlockID]] = []
         var puts: [BlockID: Int] = [:]
         var gets: [BlockID: Int] = [:]
+        /// Asked for as parts of blocks.
+        var rangeBytes = 0
         /// What was asked for together.
         var batches: [[BlockID]] = []
         /// PUTs under way at once, and the most there were.
@@ -108,6 +110,15 @@ final class FakeServer: DbxAPI {
         guard var bytes else { throw APIError(.problem(Problem(kind: .notFound, detail: ""))) }
         if faults.damage(block, count) { bytes[bytes.count / 2] ^= 1 }
         return bytes
+    }
+
+    /// Counts as a GET, and its bytes among `rangeBytes`.
+    func blockRange(
+        _ range: Range<Int>, of block: BlockID, in namespace: NamespaceID, storedBytes: Int64, cancel: CancelToken?
+    ) throws(APIError) -> [UInt8] {
+        state.withLock { $0.counts.rangeBytes += range.count }
+        let bytes = try self.block(block, in: namespace, storedBytes: storedBytes, cancel: cancel)
+        return Array(bytes[range])
     }
 
     func blocks(

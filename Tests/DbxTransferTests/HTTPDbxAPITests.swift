@@ -93,6 +93,36 @@ struct HTTPDbxAPITests {
         #expect(error?.meaning == .busy)
     }
 
+    @Test func `A part of a block is taken as it was asked for, or out of the whole, and from nothing else`() throws {
+        let whole = (0..<100).map { UInt8($0) }
+        let block = try #require(BlockID(bytes: [UInt8](repeating: 7, count: 32)))
+        let answers: [(status: String, range: String?, body: [UInt8], isTaken: Bool)] = [
+            ("206 Partial Content", "bytes 10-19/100", Array(whole[10..<20]), true),
+            ("200 OK", nil, whole, true),
+            ("206 Partial Content", "bytes 10-18/100", Array(whole[10..<19]), false),
+            ("206 Partial Content", "bytes 11-20/100", Array(whole[11..<21]), false),
+            ("206 Partial Content", "bytes 10-19/99", Array(whole[10..<20]), false),
+            ("206 Partial Content", nil, Array(whole[10..<20]), false),
+            ("200 OK", nil, Array(whole[10..<20]), false),
+        ]
+        for answer in answers {
+            let server = try RawServer { peer in
+                while let request = peer.readRequest() {
+                    #expect(request.head.contains("Range: bytes=10-19"))
+                    let range = answer.range.map { "Content-Range: \($0)\r\n" } ?? ""
+                    peer.send(
+                        "HTTP/1.1 \(answer.status)\r\nContent-Type: application/octet-stream\r\n\(range)Content-Length: \(answer.body.count)\r\n\r\n"
+                    )
+                    peer.send(answer.body)
+                }
+            }
+            defer { server.stop() }
+            let api = try api(server)
+            let bytes = try? api.blockRange(10..<20, of: block, in: namespace, storedBytes: 100, cancel: nil)
+            #expect(bytes == (answer.isTaken ? Array(whole[10..<20]) : nil), "\(answer)")
+        }
+    }
+
     @Test func `Blocks of another length are refused`() throws {
         let server = try RawServer { peer in
             while peer.readRequest() != nil { peer.answer(type: "application/octet-stream", [1, 2, 3]) }

@@ -110,6 +110,10 @@ final class TransferFixture {
         try #require(try shared.withStore { store in try store.blockNumber(id) })
     }
 
+    func id(_ block: BlockNumber) throws -> BlockID? {
+        try shared.withStore { store in try store.block(block) }?.id
+    }
+
     func dropCache(_ number: InodeNumber) throws {
         for block in try blocks(number) { try shared.withStore { store in try store.dropCache(block) } }
     }
@@ -130,8 +134,12 @@ final class TransferFixture {
     // MARK: Fetching
 
     func fetch(_ block: BlockNumber, timeout: Duration = .seconds(30)) -> FetchOutcome? {
+        fetch(BlockPart(block), timeout: timeout)
+    }
+
+    func fetch(_ part: BlockPart, timeout: Duration = .seconds(30)) -> FetchOutcome? {
         let outcome = Monitor<FetchOutcome?>(nil)
-        fetcher.fetch(block, priority: .demand) { result in outcome.update { $0 = FetchOutcome(result) } }
+        fetcher.fetch(part, priority: .demand) { result in outcome.update { $0 = FetchOutcome(result) } }
         return outcome.wait(timeout: timeout) { $0 }
     }
 

@@ -20,6 +20,8 @@ final class ReadOperation: Expiring {
         var timesRoomWasMade = 0
         /// Counted among the reads that wait for the network.
         var isWaiting = false
+        /// Whether what is missing is fetched by whole blocks.
+        var wantsBlocks = true
     }
 
     private let fileSystem: FileSystem
@@ -43,6 +45,9 @@ final class ReadOperation: Expiring {
     /// The first round. Waits for nothing.
     func begin() {
         guard let plan = plan() else { return }
+        let range = offset..<offset + Int64(plan.count)
+        let wantsBlocks = open.readahead.withLock { $0.wantsBlocks(for: range, size: plan.size) }
+        state.withLock { $0.wantsBlocks = wantsBlocks }
         if plan.missing.isEmpty {
             submit(plan)
         } else {
@@ -50,16 +55,16 @@ final class ReadOperation: Expiring {
             state.withLock { $0.isWaiting = true }
             fileSystem.waitingReads.begin(open.number)
             fileSystem.deadlines.watch(self, until: deadline)
-            fetch(plan.missing)
+            fetch(plan)
         }
-        fileSystem.readAhead(open, offset..<offset + Int64(plan.count), size: plan.size)
+        fileSystem.readAhead(open, range, size: plan.size)
         fileSystem.readNeighbours(open, size: plan.size, isMissing: !plan.missing.isEmpty)
     }
 
     /// Another round. Waits for nothing.
     private func advance() {
         guard let plan = plan() else { return }
-        if !plan.missing.isEmpty { return fetch(plan.missing) }
+        if !plan.missing.isEmpty { return fetch(plan) }
         if !plan.isLocal || !replyAtOnce(plan) { submit(plan) }
     }
 
@@ -87,15 +92,16 @@ final class ReadOperation: Expiring {
 
     // MARK: Fetching
 
-    private func fetch(_ missing: [BlockNumber]) {
-        let round = state.withLock { state in
+    private func fetch(_ plan: ReadPlan) {
+        let (missing, round) = state.withLock { state in
+            let missing = state.wantsBlocks ? plan.missingBlocks : plan.missing
             state.tokens = []
             state.outstanding = missing.count
             state.round += 1
-            return state.round
+            return (missing, state.round)
         }
-        for block in missing {
-            let token = fileSystem.blocks.fetch(block, priority: .demand) { result in self.fetched(result, round) }
+        for part in missing {
+            let token = fileSystem.blocks.fetch(part, priority: .demand) { result in self.fetched(result, round) }
             let isOver = state.withLock { state in
                 state.tokens.append(token)
                 return state.receiver == nil

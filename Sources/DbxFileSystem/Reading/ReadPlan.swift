@@ -14,8 +14,8 @@ struct ReadPlan {
     var pieces: [Piece] = []
     /// Fewer than asked for at the end of the file.
     var count = 0
-    /// Blocks that have to be fetched first.
-    var missing: [BlockNumber] = []
+    /// What has to be fetched first, and no more of each block than that.
+    var missing: [BlockPart] = []
     /// How much of the read is in them.
     var missingBytes: Int64 = 0
     /// Cached blocks whose bytes have not been compared with their checksums since the start.
@@ -55,14 +55,41 @@ struct ReadPlan {
             doubtful += store.segments.sums.doubtfulPages(location, extent.length)
             pieces.append(Piece(place: location, length: length))
         case .block(let block, let offset):
-            guard let cached = store.cached(block), offset + extent.length <= cached.length else {
-                if !missing.contains(block) { missing.append(block) }
-                missingBytes += extent.length
-                return
+            if let cached = store.cached(block), offset + extent.length <= cached.length {
+                add(cached, at: offset, length)
+            } else {
+                addFrames(of: block, offset..<offset + extent.length, store: store)
             }
-            if !cached.isVerified, !unverified.contains(where: { $0.block == block }) { unverified.append(cached) }
-            pieces.append(Piece(place: cached.location.advanced(by: offset), length: length))
         }
+    }
+
+    private mutating func add(_ cached: CachedBlock, at offset: Int64, _ length: Int) {
+        if !cached.isVerified, !unverified.contains(where: { $0.item == cached.item }) { unverified.append(cached) }
+        pieces.append(Piece(place: cached.location.advanced(by: offset), length: length))
+    }
+
+    /// Of a block that is not here as a whole.
+    private mutating func addFrames(of block: BlockNumber, _ range: Range<Int64>, store: LocalStore) {
+        var absent: [Int] = []
+        for frame in CachedBlock.frames(holding: range) {
+            let start = Int64(frame * CachedBlock.frameBytes)
+            let part = CachedBlock.range(ofFrame: frame, bytes: range.upperBound).clamped(to: range)
+            if let cached = store.cached(.frame(frame, of: block)), part.upperBound - start <= cached.length {
+                add(cached, at: part.lowerBound - start, part.count)
+            } else {
+                absent.append(frame)
+                missingBytes += Int64(part.count)
+            }
+        }
+        guard let first = absent.first, let last = absent.last else { return }
+        let part = BlockPart(block, frames: first..<last + 1)
+        if !missing.contains(part) { missing.append(part) }
+    }
+
+    /// The same blocks as a whole.
+    var missingBlocks: [BlockPart] {
+        var seen: Set<BlockNumber> = []
+        return missing.compactMap { seen.insert($0.block).inserted ? BlockPart($0.block) : nil }
     }
 
     /// Whether the bytes can be read without the network and without checking them first.

@@ -1,4 +1,4 @@
-/// Tells sequential reading of one open file from random, and says what to fetch ahead. A value; pure.
+/// Tells sequential reading of one open file from random, and says what to fetch, and what ahead. A value; pure.
 ///
 /// The kernel sends the reads of one window in any order, so a read near the expected place counts as sequential. A
 /// window opens only after `patience` bytes, so that a glance at a file's beginning fetches one block.
@@ -9,11 +9,23 @@ struct Readahead {
     /// How far from the expected place a read may lie.
     static let tolerance: Int64 = 2 << 20
 
+    /// A shorter stretch is read by what it asks for, rounded to frames; a longer one by whole blocks.
+    static let patienceForBlocks: Int64 = 128 << 10
+    /// Files up to this size are always read by whole blocks: there is little that would not be wanted.
+    static let smallFile: Int64 = 4 << 20
+
     private var expected: Int64 = 0
     private var run: Int64 = 0
     private var window: Int64 = 0
     /// Everything before this has been asked for.
     private var fetchedUntil: Int64 = 0
+
+    /// Whether the blocks that hold `range`, which is about to be read, are worth fetching as a whole.
+    func wantsBlocks(for range: Range<Int64>, size: Int64) -> Bool {
+        size <= Self.smallFile
+            || abs(range.lowerBound - expected) <= Self.tolerance
+                && run + Int64(range.count) >= Self.patienceForBlocks
+    }
 
     /// The range to fetch now, after a read of `range` in a file of `size` bytes; empty for nothing.
     mutating func next(after range: Range<Int64>, size: Int64) -> Range<Int64> {

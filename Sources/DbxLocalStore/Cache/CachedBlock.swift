@@ -1,6 +1,6 @@
-/// Where the plain content of a block lies in the cache.
+/// Where the plain content of a block, or of a frame of it, lies in the cache.
 package struct CachedBlock: Hashable, Sendable {
-    package var block: BlockNumber
+    package var item: CacheItem
     package var location: SegmentLocation
     package var length: Int64
     /// Whether the bytes have been compared with their checksums since the start (or were written since).
@@ -10,7 +10,7 @@ package struct CachedBlock: Hashable, Sendable {
     package static let frameBytes = 64 << 10
 }
 
-/// All cached blocks, 20 bytes each: with a million of them each byte counts, in memory and in the time of a start.
+/// All that is cached, 20 bytes each: with a million of them each byte counts, in memory and in the time of a start.
 /// Checksums stay in `state.db`; they are wanted once per block and start.
 struct CacheIndex {
     private struct Slot {
@@ -20,7 +20,9 @@ struct CacheIndex {
         static let verified: UInt32 = 1 << 31
     }
 
-    private var slots: [BlockNumber: Slot] = [:]
+    private var slots: [CacheItem: Slot] = [:]
+    /// A bit for each frame that is here, of blocks of which some are.
+    private var frames: [BlockNumber: UInt64] = [:]
 
     var count: Int { slots.count }
 
@@ -32,26 +34,42 @@ struct CacheIndex {
 
     mutating func reserveCapacity(_ count: Int) { slots.reserveCapacity(count) }
 
-    func contains(_ block: BlockNumber) -> Bool { slots[block] != nil }
+    func contains(_ item: CacheItem) -> Bool { slots[item] != nil }
 
-    subscript(_ block: BlockNumber) -> CachedBlock? { slots[block].map { Self.cached(block, $0) } }
+    subscript(_ item: CacheItem) -> CachedBlock? { slots[item].map { Self.cached(item, $0) } }
+
+    /// The frames of a block that are here by themselves.
+    func frames(of block: BlockNumber) -> [CacheItem] {
+        guard var left = frames[block] else { return [] }
+        var items: [CacheItem] = []
+        while left != 0 {
+            items.append(.frame(left.trailingZeroBitCount, of: block))
+            left &= left - 1
+        }
+        return items
+    }
 
     /// What `canHold` says yes to.
     mutating func enter(_ cached: CachedBlock) {
-        slots[cached.block] = Slot(
+        slots[cached.item] = Slot(
             segment: cached.location.segment, page: UInt32(cached.location.position / SpaceMap.pageBytes),
             length: UInt32(cached.length) | (cached.isVerified ? Slot.verified : 0))
+        if let frame = cached.item.frame { frames[cached.item.block, default: 0] |= 1 << UInt64(frame) }
     }
 
-    mutating func markVerified(_ block: BlockNumber) { slots[block]?.length |= Slot.verified }
+    mutating func markVerified(_ item: CacheItem) { slots[item]?.length |= Slot.verified }
 
-    mutating func remove(_ block: BlockNumber) { slots[block] = nil }
+    mutating func remove(_ item: CacheItem) {
+        slots[item] = nil
+        guard let frame = item.frame, let left = frames[item.block].map({ $0 & ~(1 << UInt64(frame)) }) else { return }
+        frames[item.block] = left == 0 ? nil : left
+    }
 
     var all: [CachedBlock] { slots.map { Self.cached($0, $1) } }
 
-    private static func cached(_ block: BlockNumber, _ slot: Slot) -> CachedBlock {
+    private static func cached(_ item: CacheItem, _ slot: Slot) -> CachedBlock {
         CachedBlock(
-            block: block,
+            item: item,
             location: SegmentLocation(segment: slot.segment, position: Int64(slot.page) * SpaceMap.pageBytes),
             length: Int64(slot.length & ~Slot.verified), isVerified: slot.length & Slot.verified != 0)
     }

@@ -84,12 +84,12 @@ extension LocalStore {
         }
     }
 
-    /// The length of a block's stored form; nil for a block that is encoded against another one.
-    package func storedBytesOfPlainBlock(_ number: BlockNumber) throws(StoreError) -> Int64? {
+    /// How long a block's content and its stored form are; nil for a block that is encoded against another one.
+    package func lengthsOfPlainBlock(_ number: BlockNumber) throws(StoreError) -> (plain: Int64, stored: Int64)? {
         do {
             return try queryOne(
-                "SELECT stored FROM blocks WHERE number = ? AND base IS NULL", [number.rawValue.sqlValue]
-            ) { $0[0] }
+                "SELECT plain, stored FROM blocks WHERE number = ? AND base IS NULL", [number.rawValue.sqlValue]
+            ) { ($0[0], $0[1]) }
         } catch {
             throw Self.storeError(error)
         }
@@ -97,15 +97,35 @@ extension LocalStore {
 
     // MARK: Cache
 
-    /// Where a block lies in the cache; nil when it has to be fetched. Counts as a use.
-    package func cached(_ block: BlockNumber) -> CachedBlock? {
-        guard let cached = cachedBlocks[block] else { return nil }
-        evictionClock.touch(block, bytes: cached.length)
+    /// Where a block, or a frame of it, lies in the cache; nil when it has to be fetched. Counts as a use.
+    package func cached(_ item: CacheItem) -> CachedBlock? {
+        guard let cached = cachedBlocks[item] else { return nil }
+        evictionClock.touch(item, bytes: cached.length)
         return cached
     }
 
-    /// Whether a block is in the cache; no use of it.
-    package func isCached(_ block: BlockNumber) -> Bool { cachedBlocks.contains(block) }
+    package func cached(_ block: BlockNumber) -> CachedBlock? { cached(.whole(block)) }
+
+    /// Whether a whole block is in the cache; no use of it.
+    package func isCached(_ block: BlockNumber) -> Bool { cachedBlocks.contains(.whole(block)) }
+
+    /// What has to be fetched for a part to be here; nil when nothing has. No use of it.
+    package func missing(of part: BlockPart) -> BlockPart? {
+        guard !isCached(part.block) else { return nil }
+        guard let frames = part.frames else { return part }
+        func isMissing(_ frame: Int) -> Bool { !cachedBlocks.contains(.frame(frame, of: part.block)) }
+        guard let first = frames.first(where: isMissing), let last = frames.last(where: isMissing) else { return nil }
+        return BlockPart(part.block, frames: first..<last + 1)
+    }
+
+    /// How much of the given content of a block is in the cache.
+    package func cachedBytes(of range: Range<Int64>, in block: BlockNumber) -> Int64 {
+        if isCached(block) { return Int64(range.count) }
+        return cachedBlocks.frames(of: block).reduce(0) { sum, item in
+            let frame = item.frame.map { CachedBlock.range(ofFrame: $0, bytes: range.upperBound) } ?? 0..<0
+            return sum + Int64(frame.clamped(to: range).count)
+        }
+    }
 
     /// Room for a block's content; evicts others to stay under the limit. Write there without the lock, then call
     /// `commitCache` or `abandonCache`. `noSpace`: an epoch may give back what has been evicted.
@@ -123,34 +143,70 @@ extension LocalStore {
         space.release(location, bytes)
     }
 
-    /// Enters a block whose content has been written to `location`. One that came meanwhile stays.
+    /// Enters a block whose content has been written to `location`; frames of it that were here go. One that came
+    /// meanwhile stays.
     package func commitCache(
         _ block: BlockNumber, at location: SegmentLocation, bytes: Int64, checksums: [UInt32]
     ) throws(StoreError) {
-        if cachedBlocks.contains(block) { return abandonCache(location, bytes: bytes) }
+        if isCached(block) { return abandonCache(location, bytes: bytes) }
+        let frames = cachedBlocks.frames(of: block)
+        let cached = CachedBlock(item: .whole(block), location: location, length: bytes, isVerified: true)
         try transaction {
-            try execute(
-                "INSERT INTO cache (block, segment, place, length, checksums) VALUES (?, ?, ?, ?, ?)",
-                [
-                    block.rawValue.sqlValue, Int64(location.segment).sqlValue,
-                    location.position.sqlValue, bytes.sqlValue,
-                    checksums.flatMap(\.bigEndianBytes).sqlValue,
-                ])
+            for frame in frames { try deleteRow(of: frame) }
+            try insertRow(of: cached, checksums[...])
+        }
+        for frame in frames { leave(frame) }
+        reservedCacheBytes -= bytes
+        enter(cached)
+    }
+
+    /// Enters frames of a block, one behind the other at `location`. Those that came meanwhile stay.
+    package func commitCache(
+        frames: Range<Int>, of block: BlockNumber, at location: SegmentLocation, bytes: Int64, checksums: [UInt32]
+    ) throws(StoreError) {
+        if isCached(block) { return abandonCache(location, bytes: bytes) }
+        let pieces = frames.enumerated().map { index, frame in
+            let place = CachedBlock.range(ofFrame: index, bytes: bytes)
+            return CachedBlock(
+                item: .frame(frame, of: block), location: location.advanced(by: place.lowerBound),
+                length: Int64(place.count), isVerified: true)
+        }
+        let isNew = pieces.map { !cachedBlocks.contains($0.item) }
+        try transaction {
+            for (index, piece) in pieces.enumerated() where isNew[index] {
+                try insertRow(of: piece, checksums[index...index])
+            }
         }
         reservedCacheBytes -= bytes
-        enter(CachedBlock(block: block, location: location, length: bytes, isVerified: true))
+        for (index, piece) in pieces.enumerated() {
+            if isNew[index] { enter(piece) } else { space.release(piece.location, piece.length) }
+        }
+    }
+
+    private func insertRow(of cached: CachedBlock, _ checksums: ArraySlice<UInt32>) throws {
+        try execute(
+            "INSERT INTO cache (block, segment, place, length, checksums) VALUES (?, ?, ?, ?, ?)",
+            [
+                cached.item.rawValue.sqlValue, Int64(cached.location.segment).sqlValue,
+                cached.location.position.sqlValue, cached.length.sqlValue,
+                checksums.flatMap(\.bigEndianBytes).sqlValue,
+            ])
+    }
+
+    private func deleteRow(of item: CacheItem) throws {
+        try execute("DELETE FROM cache WHERE block = ?", [item.rawValue.sqlValue])
     }
 
     func enter(_ cached: CachedBlock) {
         cachedBlocks.enter(cached)
-        evictionClock.add(cached.block)
+        evictionClock.add(cached.item)
         cachedBytes += cached.length
     }
 
-    /// Of each 64 KiB of a cached block's content; none where it is not cached.
-    package func checksums(of block: BlockNumber) throws(StoreError) -> [UInt32] {
+    /// Of each 64 KiB of what is cached; none where it is not.
+    package func checksums(of item: CacheItem) throws(StoreError) -> [UInt32] {
         do {
-            let sums = try queryOne("SELECT checksums FROM cache WHERE block = ?", [block.rawValue.sqlValue]) {
+            let sums = try queryOne("SELECT checksums FROM cache WHERE block = ?", [item.rawValue.sqlValue]) {
                 $0.bytes(0)
             }
             guard let sums else { return [] }
@@ -163,33 +219,43 @@ extension LocalStore {
     }
 
     /// The bytes have been compared with their checksums.
-    package func markVerified(_ block: BlockNumber) { cachedBlocks.markVerified(block) }
+    package func markVerified(_ item: CacheItem) { cachedBlocks.markVerified(item) }
 
-    /// Forgets a cached block, because it was found damaged.
-    package func dropCache(_ block: BlockNumber) throws(StoreError) { try forget(block) }
+    /// Forgets something cached, because it was found damaged.
+    package func dropCache(_ item: CacheItem) throws(StoreError) { try forget(item) }
 
-    /// Makes cached blocks give up `bytes` in all, as far as there are any.
+    /// Forgets all that is cached of a block.
+    package func dropCache(_ block: BlockNumber) throws(StoreError) {
+        for item in cachedBlocks.frames(of: block) + [.whole(block)] { try forget(item) }
+    }
+
+    /// Makes what is cached give up `bytes` in all, as far as there are any.
     func evict(_ bytes: Int64) throws(StoreError) {
         let target = max(0, cachedBytes - bytes)
         while cachedBytes > target, try evictOne() {}
     }
 
     private func evictOne() throws(StoreError) -> Bool {
-        while let block = evictionClock.next() {
-            // A pinned block comes back into the queue when it is pinned no more.
-            guard cachedBlocks.contains(block), !pinnedBlocks.contains(block) else { continue }
+        while let item = evictionClock.next() {
+            // A pinned block comes back into the queue when it is pinned no more. Its frames only wait for the whole of it.
+            guard cachedBlocks.contains(item), item.frame != nil || !pinnedBlocks.contains(item.block) else { continue }
             statistics.evictedBlocks += 1
-            try forget(block)
+            try forget(item)
             return true
         }
         return false
     }
 
-    private func forget(_ block: BlockNumber) throws(StoreError) {
-        guard let cached = cachedBlocks[block] else { return }
-        try transaction { try execute("DELETE FROM cache WHERE block = ?", [block.rawValue.sqlValue]) }
-        cachedBlocks.remove(block)
-        evictionClock.forget(block)
+    private func forget(_ item: CacheItem) throws(StoreError) {
+        guard cachedBlocks.contains(item) else { return }
+        try transaction { try deleteRow(of: item) }
+        leave(item)
+    }
+
+    private func leave(_ item: CacheItem) {
+        guard let cached = cachedBlocks[item] else { return }
+        cachedBlocks.remove(item)
+        evictionClock.forget(item)
         cachedBytes -= cached.length
         space.release(cached.location, cached.length)
     }

@@ -60,8 +60,8 @@ extension LocalStore {
             }
         }
         pinnedBlocks.formUnion(adding)
-        for block in removing where pinnedBlocks.remove(block) != nil && cachedBlocks.contains(block) {
-            evictionClock.add(block)
+        for block in removing where pinnedBlocks.remove(block) != nil && isCached(block) {
+            evictionClock.add(.whole(block))
         }
     }
 
@@ -73,10 +73,11 @@ extension LocalStore {
 
     /// Gives a cached block's room back unless it is pinned; how much that is. It comes with the next epoch.
     package func evict(_ block: BlockNumber) throws(StoreError) -> Int64 {
-        guard let cached = cachedBlocks[block], !pinnedBlocks.contains(block) else { return 0 }
-        statistics.evictedBlocks += 1
+        guard !pinnedBlocks.contains(block) else { return 0 }
+        let before = cachedBytes
         try dropCache(block)
-        return cached.length
+        if cachedBytes < before { statistics.evictedBlocks += 1 }
+        return before - cachedBytes
     }
 
     /// Where a file's content is, holes left out.
@@ -93,7 +94,8 @@ extension LocalStore {
             ) { row in
                 let block = BlockNumber(rawValue: row[0])
                 return ContentBlock(
-                    number: block, bytes: row[1], cachedBytes: cachedBlocks[block]?.length,
+                    number: block, bytes: row[1], cachedBytes: cachedBlocks[.whole(block)]?.length,
+                    frameBytes: cachedBlocks.frames(of: block).reduce(0) { $0 + (cachedBlocks[$1]?.length ?? 0) },
                     isPinned: pinnedBlocks.contains(block))
             }
             return NodeContent(number: number, stagingBytes: (staged ?? nil) ?? 0, blocks: blocks)
@@ -122,8 +124,10 @@ package struct ContentBlock: Hashable, Sendable {
     package var number: BlockNumber
     /// Of the file's content.
     package var bytes: Int64
-    /// What it takes in the cache; nil where it is not there.
+    /// What the whole of it takes in the cache; nil where it is not there.
     package var cachedBytes: Int64?
+    /// What frames of it take there.
+    package var frameBytes: Int64
     package var isPinned: Bool
 }
 

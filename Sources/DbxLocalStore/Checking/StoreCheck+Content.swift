@@ -101,13 +101,13 @@ extension StoreCheck {
         }
     }
 
-    /// No page belongs to a cached block and to something else.
+    /// No page belongs to something cached and to something else.
     mutating func checkSpace() throws {
         var claims = try store.query(
             "SELECT start, length, block, segment, place, epoch FROM content WHERE block IS NULL", [], LocalStore.extent
         ).compactMap { extent -> Claim? in
             guard case .staging(let location, _) = extent.source else { return nil }
-            return Claim(location: location, length: extent.length, block: nil)
+            return Claim(location: location, length: extent.length, cached: nil)
         }
         let counted = claims.reduce(0) { $0 + $1.length }
         if counted != store.stagingBytes {
@@ -115,13 +115,13 @@ extension StoreCheck {
                 store.stagingBytes = counted
             }
         }
-        claims += store.cachedBlocks.all.map { Claim(location: $0.location, length: $0.length, block: $0.block) }
+        claims += store.cachedBlocks.all.map { Claim(location: $0.location, length: $0.length, cached: $0.item) }
         claims.sort { ($0.location.segment, $0.firstPage) < ($1.location.segment, $1.firstPage) }
         var reach: Claim?
         for claim in claims {
-            if let before = reach, before.overlaps(claim), let block = claim.block ?? before.block {
-                try note(.space, "cached block \(block.rawValue) lies where something else does") { [store] in
-                    try store.dropCache(block)
+            if let before = reach, before.overlaps(claim), let item = claim.cached ?? before.cached {
+                try note(.space, "cached \(item) lies where something else does") { [store] in
+                    try store.dropCache(item)
                 }
             }
             if reach.map({ $0.location.segment != claim.location.segment || $0.endPage < claim.endPage }) ?? true {
@@ -133,7 +133,7 @@ extension StoreCheck {
     private struct Claim {
         var location: SegmentLocation
         var length: Int64
-        var block: BlockNumber?
+        var cached: CacheItem?
 
         var firstPage: Int64 { location.position / SpaceMap.pageBytes }
         var endPage: Int64 { (location.position + length + SpaceMap.pageBytes - 1) / SpaceMap.pageBytes }
@@ -144,10 +144,10 @@ extension StoreCheck {
     }
 
     mutating func checkCache() throws {
-        for cached in store.cachedBlocks.all.sorted(by: { $0.block.rawValue < $1.block.rawValue }) {
+        for cached in store.cachedBlocks.all.sorted(by: { $0.item.rawValue < $1.item.rawValue }) {
             guard let fault = try fault(of: cached) else { continue }
-            try note(.cache, "cached block \(cached.block.rawValue) \(fault)") { [store] in
-                try store.dropCache(cached.block)
+            try note(.cache, "cached \(cached.item) \(fault)") { [store] in
+                try store.dropCache(cached.item)
             }
         }
     }
@@ -170,15 +170,18 @@ extension StoreCheck {
     }
 
     private func fault(of cached: CachedBlock) throws -> String? {
-        guard let block = try store.block(cached.block) else { return "is not known" }
-        guard cached.length == block.plainBytes else { return "has another length than the block" }
+        guard let block = try store.block(cached.item.block) else { return "is not known" }
+        let length = cached.item.frame.map { CachedBlock.range(ofFrame: $0, bytes: block.plainBytes).count }
+        guard cached.length > 0 || length == nil, cached.length == length.map(Int64.init) ?? block.plainBytes else {
+            return "has another length than the block"
+        }
         guard let bytes = try? store.segments.read(count: Int(clamping: cached.length), at: cached.location) else {
             return "cannot be read"
         }
         let sums = stride(from: 0, to: bytes.count, by: CachedBlock.frameBytes).map {
             CRC32C.checksum(Array(bytes[$0..<min(bytes.count, $0 + CachedBlock.frameBytes)]))
         }
-        return try sums == store.checksums(of: cached.block) ? nil : "is damaged"
+        return try sums == store.checksums(of: cached.item) ? nil : "is damaged"
     }
 }
 

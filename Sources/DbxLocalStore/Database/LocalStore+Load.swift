@@ -59,7 +59,7 @@ extension LocalStore {
         try database.read("SELECT block, segment, place, length FROM cache", []) { row in
             let segment: Int64 = row[1]
             let cached = CachedBlock(
-                block: BlockNumber(rawValue: row[0]),
+                item: CacheItem(rawValue: row[0]),
                 location: SegmentLocation(segment: Int32(truncatingIfNeeded: segment), position: row[2]),
                 length: row[3], isVerified: false)
             guard CacheIndex.canHold(cached.location, cached.length) else {

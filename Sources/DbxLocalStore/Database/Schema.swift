@@ -20,6 +20,7 @@ enum Schema {
     /// position in `segment`; else an offset in the block. No extent crosses a 64 MiB border. `dirty_stretches.base` is the
     /// agreed content of a stretch that was changed here; NULL: nothing was agreed. `commits.epoch`: epochs of the contents
     /// that the commit sends are below it. `blocks.agreed`: 0 for a block whose bytes go up with a commit to come.
+    /// `cache.block`: what a `CacheItem` is stored as; below zero for a frame.
     private static let version1 = """
         CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 

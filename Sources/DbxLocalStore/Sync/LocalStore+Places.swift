@@ -18,12 +18,10 @@ extension LocalStore {
         for extent in try content(number, 0..<node.size) {
             switch extent.source {
             case .staging: places.stagingBytes += extent.length
-            case .block(let block, _):
-                if !cachedBlocks.contains(block) {
-                    places.remoteBytes += extent.length
-                } else {
-                    places.cachedBytes += extent.length
-                }
+            case .block(let block, let offset):
+                let cached = cachedBytes(of: offset..<offset + extent.length, in: block)
+                places.cachedBytes += cached
+                places.remoteBytes += extent.length - cached
             }
         }
         return places

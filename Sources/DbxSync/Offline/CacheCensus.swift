@@ -30,9 +30,11 @@ package struct CacheCensus: Sendable {
             var share = shares[top] ?? Share()
             share.pendingBytes += content.stagingBytes
             for block in content.blocks {
-                guard let bytes = block.cachedBytes, seen.insert(block.number).inserted else { continue }
-                share.cachedBytes += bytes
-                if block.isPinned { share.pinnedBytes += bytes }
+                guard block.cachedBytes != nil || block.frameBytes > 0, seen.insert(block.number).inserted else {
+                    continue
+                }
+                share.cachedBytes += (block.cachedBytes ?? 0) + block.frameBytes
+                if block.isPinned { share.pinnedBytes += block.cachedBytes ?? 0 }
             }
             shares[top] = share
         }

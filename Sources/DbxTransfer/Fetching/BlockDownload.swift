@@ -5,7 +5,7 @@ import DbxLocalStore
 import DbxModel
 import DbxWire
 
-/// One try to bring a block, or many small ones, into the cache.
+/// One try to bring a block, a part of one, or many small ones, into the cache.
 struct BlockDownload: Sendable {
     enum Outcome: Sendable {
         case stored
@@ -23,34 +23,81 @@ struct BlockDownload: Sendable {
     let keys: KeyringBox
     let meter: TransferMeter
 
-    func isCached(_ block: BlockNumber) -> Bool { shared.withStore { $0.cached(block) != nil } }
+    func isCached(_ part: BlockPart) -> Bool { missing(of: part) == nil }
 
-    /// What the block adds to a request of many; nil where it is to be fetched alone.
-    func bytesAmongMany(_ block: BlockNumber) -> Int64? {
-        let bytes = try? shared.withStore { store throws(StoreError) in try store.storedBytesOfPlainBlock(block) }
-        return bytes.flatMap { $0 <= FetchBatch.smallBlockBytes ? $0 : nil }
+    private func missing(of part: BlockPart) -> BlockPart? { shared.withStore { $0.missing(of: part) } }
+
+    /// How a part is had, and what it adds to a request of many, or nil where it is to be fetched alone: a small block comes
+    /// whole with others, a large raw one in frames where no more is wanted, any other whole.
+    func way(to part: BlockPart) -> (part: BlockPart, bytesAmongMany: Int64?) {
+        let whole = BlockPart(part.block)
+        let lengths = try? shared.withStore { store throws(StoreError) in try store.lengthsOfPlainBlock(part.block) }
+        guard let lengths else { return (whole, nil) }
+        if lengths.stored <= FetchBatch.smallBlockBytes { return (whole, lengths.stored) }
+        guard let frames = part.frames,
+            let layout = try? BlockLayout(plainBytes: lengths.plain, storedBytes: lengths.stored), layout.isRaw,
+            !frames.isEmpty, frames.lowerBound >= 0, frames.upperBound <= layout.frameCount
+        else { return (whole, nil) }
+        return (part, nil)
     }
 
-    func fetch(_ number: BlockNumber, opener: BlockOpener, cancel: CancelToken) -> Outcome {
-        if isCached(number) { return .stored }
+    /// `part` is as `way` says.
+    func fetch(_ part: BlockPart, opener: BlockOpener, cancel: CancelToken) -> Outcome {
+        guard let missing = missing(of: part) else { return .stored }
         do throws(FetchFailure) {
-            let access = try access(to: number)
-            var base: BlockBase?
-            if let id = access.base {
-                let outcome = try fetchBase(id, &base, opener: opener, cancel: cancel)
-                guard case .stored = outcome else { return outcome }
+            let access = try access(to: part.block)
+            guard let frames = missing.frames else {
+                return try fetchWhole(part.block, access, opener: opener, cancel: cancel)
             }
-            let stored: [UInt8]
-            do throws(APIError) {
-                stored = try api.block(
-                    access.id, in: namespace, storedBytes: Int64(access.layout.storedBytes), cancel: cancel)
-            } catch {
-                return Self.outcome(of: error)
-            }
-            meter.countFetched(bytes: stored.count)
-            return try enter(stored, access, base, as: number, opener)
+            return try fetch(frames, of: part.block, access, opener: opener, cancel: cancel)
         } catch {
             return .failed(error)
+        }
+    }
+
+    private func fetchWhole(
+        _ number: BlockNumber, _ access: BlockAccess, opener: BlockOpener, cancel: CancelToken
+    ) throws(FetchFailure) -> Outcome {
+        var base: BlockBase?
+        if let id = access.base {
+            let outcome = try fetchBase(id, &base, opener: opener, cancel: cancel)
+            guard case .stored = outcome else { return outcome }
+        }
+        let stored: [UInt8]
+        do throws(APIError) {
+            stored = try api.block(
+                access.id, in: namespace, storedBytes: Int64(access.layout.storedBytes), cancel: cancel)
+        } catch {
+            return Self.outcome(of: error)
+        }
+        meter.countFetched(bytes: stored.count)
+        return try enter(stored, access, base, as: number, opener)
+    }
+
+    /// Frames of a raw block, each of which is verified by itself.
+    private func fetch(
+        _ frames: Range<Int>, of number: BlockNumber, _ access: BlockAccess, opener: BlockOpener, cancel: CancelToken
+    ) throws(FetchFailure) -> Outcome {
+        let stored: [UInt8]
+        do throws(APIError) {
+            stored = try api.blockRange(
+                access.layout.storedRange(of: frames), of: access.id, in: namespace,
+                storedBytes: Int64(access.layout.storedBytes), cancel: cancel)
+        } catch {
+            return Self.outcome(of: error)
+        }
+        meter.countFetched(bytes: stored.count)
+        guard let content = try? opener.open(frames: frames, stored: stored, access) else {
+            // Damaged on the way or in the store: another try may bring them whole.
+            return .mayWorkLater(retryAfter: nil, .missing)
+        }
+        do throws(StoreError) {
+            let writer = try CacheWriter(shared, bytes: content.count)
+            writer.append(content.span)
+            try writer.commit(frames: frames, of: number)
+            return .stored
+        } catch {
+            throw .local(error)
         }
     }
 
@@ -60,7 +107,7 @@ struct BlockDownload: Sendable {
     ) {
         var wanted: [(number: BlockNumber, access: BlockAccess)] = []
         for number in numbers {
-            if isCached(number) {
+            if isCached(BlockPart(number)) {
                 settle([number], .stored)
                 continue
             }
@@ -110,7 +157,7 @@ struct BlockDownload: Sendable {
             }
             base = try CacheReader(shared: shared).read(number)
             if base != nil { return .stored }
-            let outcome = fetch(number, opener: opener, cancel: cancel)
+            let outcome = fetch(BlockPart(number), opener: opener, cancel: cancel)
             guard case .stored = outcome else { return outcome }
             base = try CacheReader(shared: shared).read(number)
             // Given up again at once, for something else: another try.

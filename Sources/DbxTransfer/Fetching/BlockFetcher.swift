@@ -13,22 +13,22 @@ package import DbxSystem
 package final class BlockFetcher: BlockFetching {
     typealias Completion = @Sendable (Result<Void, FetchFailure>) -> Void
 
-    /// One request under way, for one block or many.
+    /// One request under way, for one part or many whole blocks.
     private final class Request: Sendable {
         let cancel = CancelToken()
-        let blocks: [BlockNumber]
+        let parts: [BlockPart]
         let isBackground: Bool
 
-        init(_ blocks: [BlockNumber], isBackground: Bool) {
-            self.blocks = blocks
+        init(_ parts: [BlockPart], isBackground: Bool) {
+            self.parts = parts
             self.isBackground = isBackground
         }
     }
 
     private struct State: Sendable {
-        var queue: FetchQueue<BlockNumber, Completion>
+        var queue: FetchQueue<BlockPart, Completion>
         /// By what they still have to bring.
-        var running: [BlockNumber: Request] = [:]
+        var running: [BlockPart: Request] = [:]
         /// Requests under way for which nobody waits.
         var backgroundRequests = 0
         var budget = RetryBudget()
@@ -83,24 +83,24 @@ package final class BlockFetcher: BlockFetching {
 
     @discardableResult
     package func fetch(
-        _ block: BlockNumber, priority: FetchPriority,
+        _ part: BlockPart, priority: FetchPriority,
         completion: @escaping @Sendable (Result<Void, FetchFailure>) -> Void
     ) -> FetchToken {
         let isAway = isServerAway()
-        let bytes = download.bytesAmongMany(block)
+        let (part, bytes) = download.way(to: part)
         let (token, isStopped) = state.update { state -> (FetchToken, Bool) in
             state.lastToken += 1
             let token = FetchToken(state.lastToken)
             if !isAway, !state.isStopped {
                 state.queue.add(
-                    block, waiter: completion, id: token.value, priority: priority, bytes: bytes, now: time.monotonic())
+                    part, waiter: completion, id: token.value, priority: priority, bytes: bytes, now: time.monotonic())
             }
             return (token, state.isStopped)
         }
         if isStopped {
             completion(.failure(.cancelled))
         } else if isAway {
-            completion(download.isCached(block) ? .success(()) : .failure(.serverAway))
+            completion(download.isCached(part) ? .success(()) : .failure(.serverAway))
         }
         return token
     }
@@ -117,7 +117,7 @@ package final class BlockFetcher: BlockFetching {
 
     /// Whether nobody waits for anything that the request has still to bring.
     private static func isAbandoned(_ request: Request, _ state: State) -> Bool {
-        !request.blocks.contains { state.running[$0] === request && state.queue.isAwaited($0) }
+        !request.parts.contains { state.running[$0] === request && state.queue.isAwaited($0) }
     }
 
     /// The server has been found to be away: whoever waits is told at once.
@@ -137,11 +137,13 @@ package final class BlockFetcher: BlockFetching {
     private func run() {
         let opener = BlockOpener()
         while case .fetch(let request) = nextTurn() {
-            if request.blocks.count == 1 {
-                let outcome = download.fetch(request.blocks[0], opener: opener, cancel: request.cancel)
-                settle(request.blocks, outcome)
+            if request.parts.count == 1 {
+                let outcome = download.fetch(request.parts[0], opener: opener, cancel: request.cancel)
+                settle(request.parts, outcome)
             } else {
-                download.fetch(request.blocks, opener: opener, cancel: request.cancel) { settle($0, $1) }
+                download.fetch(request.parts.map(\.block), opener: opener, cancel: request.cancel) {
+                    settle($0.map { BlockPart($0) }, $1)
+                }
             }
             if request.isBackground { state.update { $0.backgroundRequests -= 1 } }
         }
@@ -160,7 +162,7 @@ package final class BlockFetcher: BlockFetching {
                 switch state.queue.next(now: now, lowest: lowest) {
                 case .idle: return nil
                 case .wait(let until): return isFirstLook ? nil : .lookAgain(after: until - now)
-                case .fetch(let blocks): return .fetch(Self.begin(blocks, &state))
+                case .fetch(let parts): return .fetch(Self.begin(parts, &state))
                 }
             }
             guard case .lookAgain(let after) = turn else {
@@ -172,39 +174,39 @@ package final class BlockFetcher: BlockFetching {
         }
     }
 
-    private static func begin(_ blocks: [BlockNumber], _ state: inout State) -> Request {
-        let isBackground = state.queue.priority(of: blocks[0]) == .background
-        let request = Request(blocks, isBackground: isBackground)
-        for block in blocks { state.running[block] = request }
+    private static func begin(_ parts: [BlockPart], _ state: inout State) -> Request {
+        let isBackground = state.queue.priority(of: parts[0]) == .background
+        let request = Request(parts, isBackground: isBackground)
+        for part in parts { state.running[part] = request }
         if isBackground { state.backgroundRequests += 1 }
         return request
     }
 
-    /// The blocks are no part of their request any more.
-    private func settle(_ blocks: [BlockNumber], _ outcome: BlockDownload.Outcome) {
+    /// The parts belong to their request no more.
+    private func settle(_ parts: [BlockPart], _ outcome: BlockDownload.Outcome) {
         let isAway = isServerAway()
         let now = time.monotonic()
         let random = entropy.next()
         let (completions, result) = state.update { state -> ([Completion], Result<Void, FetchFailure>) in
-            for block in blocks { state.running[block] = nil }
+            for part in parts { state.running[part] = nil }
             switch outcome {
             case .stored:
                 state.budget.earn()
-                return (blocks.flatMap { state.queue.finish($0) }, .success(()))
+                return (parts.flatMap { state.queue.finish($0) }, .success(()))
             case .stopped:
-                for block in blocks { state.queue.stopped(block) }
+                for part in parts { state.queue.stopped(part) }
                 return ([], .success(()))
             case .mayWorkAlone:
-                for block in blocks { state.queue.retryAlone(block) }
+                for part in parts { state.queue.retryAlone(part) }
                 return ([], .success(()))
             case .failed(let failure):
-                return (blocks.flatMap { state.queue.finish($0) }, .failure(failure))
+                return (parts.flatMap { state.queue.finish($0) }, .failure(failure))
             case .mayWorkLater(let retryAfter, let failure):
-                if isAway { return (blocks.flatMap { state.queue.finish($0) }, .failure(.serverAway)) }
+                if isAway { return (parts.flatMap { state.queue.finish($0) }, .failure(.serverAway)) }
                 let hasBudget = state.budget.spend()
-                let given = blocks.filter { block in
+                let given = parts.filter { part in
                     !state.queue.retryLater(
-                        block, retryAfter: retryAfter, hasBudget: hasBudget, random: random, now: now)
+                        part, retryAfter: retryAfter, hasBudget: hasBudget, random: random, now: now)
                 }
                 return (given.flatMap { state.queue.finish($0) }, .failure(failure))
             }

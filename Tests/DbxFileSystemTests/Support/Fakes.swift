@@ -7,13 +7,13 @@ import Synchronization
 /// The network: holds blocks byte for byte and puts them into the cache when asked, at once or when told to.
 final class FakeBlocks: BlockFetching {
     private struct Waiting {
-        var block: BlockNumber
+        var part: BlockPart
         var completion: @Sendable (Result<Void, FetchFailure>) -> Void
     }
 
     private struct State {
         var contents: [BlockNumber: [UInt8]] = [:]
-        var demanded: [BlockNumber] = []
+        var demanded: [BlockPart] = []
         var readAhead: [BlockNumber] = []
         var failure: FetchFailure?
         var isHolding = false
@@ -44,25 +44,26 @@ final class FakeBlocks: BlockFetching {
             defer { state.waiting = [:] }
             return Array(state.waiting.values)
         }
-        for fetch in waiting { fetch.completion(bring(fetch.block)) }
+        for fetch in waiting { fetch.completion(bring(fetch.part)) }
     }
 
-    var demanded: [BlockNumber] { state.withLock { $0.demanded } }
+    var demandedParts: [BlockPart] { state.withLock { $0.demanded } }
+    var demanded: [BlockNumber] { demandedParts.map(\.block) }
     var readAhead: [BlockNumber] { state.withLock { $0.readAhead } }
     var cancelled: Int { state.withLock { $0.cancelled } }
     var waiting: Int { state.withLock { $0.waiting.count } }
 
     func fetch(
-        _ block: BlockNumber, priority: FetchPriority,
+        _ part: BlockPart, priority: FetchPriority,
         completion: @escaping @Sendable (Result<Void, FetchFailure>) -> Void
     ) -> FetchToken {
         let (token, isHeld) = state.withLock { state in
             state.lastToken += 1
-            if priority == .demand { state.demanded.append(block) } else { state.readAhead.append(block) }
-            if state.isHolding { state.waiting[state.lastToken] = Waiting(block: block, completion: completion) }
+            if priority == .demand { state.demanded.append(part) } else { state.readAhead.append(part.block) }
+            if state.isHolding { state.waiting[state.lastToken] = Waiting(part: part, completion: completion) }
             return (FetchToken(state.lastToken), state.isHolding)
         }
-        if !isHeld { completion(bring(block)) }
+        if !isHeld { completion(bring(part)) }
         return token
     }
 
@@ -75,25 +76,33 @@ final class FakeBlocks: BlockFetching {
         fetch?.completion(.failure(.cancelled))
     }
 
-    private func bring(_ block: BlockNumber) -> Result<Void, FetchFailure> {
-        let (failure, bytes) = state.withLock { ($0.failure, $0.contents[block]) }
+    private func bring(_ part: BlockPart) -> Result<Void, FetchFailure> {
+        let (failure, content) = state.withLock { ($0.failure, $0.contents[part.block]) }
         if let failure { return .failure(failure) }
-        guard let bytes else { return .failure(.missing) }
+        guard let content else { return .failure(.missing) }
         let shared = store.withLock { $0 }
         do throws(StoreError) {
             try shared.withStore { (store) throws(StoreError) in
-                if store.cached(block) != nil { return }
+                guard let missing = store.missing(of: part) else { return }
+                let range = missing.frames.map { frames in
+                    CachedBlock.range(ofFrame: frames.lowerBound, bytes: Int64(content.count))
+                        .lowerBound..<CachedBlock.range(ofFrame: frames.upperBound, bytes: Int64(content.count))
+                        .lowerBound
+                }
+                let bytes = range.map { Array(content[Int($0.lowerBound)..<Int($0.upperBound)]) } ?? content
                 let location = try store.reserveCache(bytes: Int64(bytes.count))
                 do throws(Errno) {
                     try shared.segments.write(bytes, at: location)
                 } catch {
                     throw StoreError.io(error)
                 }
-                try store.commitCache(
-                    block, at: location, bytes: Int64(bytes.count),
-                    checksums: bytes.withUnsafeBytes {
-                        CRC32C.checksums($0, frameBytes: CachedBlock.frameBytes)
-                    })
+                let sums = bytes.withUnsafeBytes { CRC32C.checksums($0, frameBytes: CachedBlock.frameBytes) }
+                if let frames = missing.frames {
+                    try store.commitCache(
+                        frames: frames, of: part.block, at: location, bytes: Int64(bytes.count), checksums: sums)
+                } else {
+                    try store.commitCache(part.block, at: location, bytes: Int64(bytes.count), checksums: sums)
+                }
             }
             return .success(())
         } catch {

@@ -257,9 +257,10 @@ final class StoreWorkload {
         return id
     }
 
-    /// A block comes into the cache, perhaps in the place of another.
+    /// A block comes into the cache, perhaps in the place of another; or some of its frames, and the rest later.
     private func cache() throws {
         let length = Int64(1 + entropy.number(below: 40_000))
+        if entropy.chance(30) { return try cacheFrames() }
         guard let number = try store.blockNumber(try newBlock(bytes: length)) else { return }
         guard let place = try? store.reserveCache(bytes: length) else { return }
         let bytes = StoreState.blockBytes(number, 0..<length)
@@ -268,6 +269,28 @@ final class StoreWorkload {
             CRC32C.checksum(Array(bytes[$0..<min(bytes.count, $0 + CachedBlock.frameBytes)]))
         }
         try store.commitCache(number, at: place, bytes: length, checksums: sums)
+    }
+
+    private func cacheFrames() throws {
+        let length = Int64(3 * CachedBlock.frameBytes + entropy.number(in: 1..<CachedBlock.frameBytes))
+        guard let number = try store.blockNumber(try newBlock(bytes: length)) else { return }
+        for _ in 0..<1 + entropy.number(below: 3) {
+            let first = entropy.number(below: 4)
+            let frames = first..<first + 1 + entropy.number(below: 4 - first)
+            let range =
+                CachedBlock.range(ofFrame: frames.lowerBound, bytes: length)
+                .lowerBound..<CachedBlock.range(ofFrame: frames.upperBound - 1, bytes: length).upperBound
+            guard let place = try? store.reserveCache(bytes: Int64(range.count)) else { return }
+            let bytes = StoreState.blockBytes(number, range)
+            try store.segments.write(bytes, at: place)
+            let sums = bytes.withUnsafeBytes { CRC32C.checksums($0, frameBytes: CachedBlock.frameBytes) }
+            if frames == 0..<4 {
+                try store.commitCache(number, at: place, bytes: length, checksums: sums)
+            } else {
+                try store.commitCache(
+                    frames: frames, of: number, at: place, bytes: Int64(range.count), checksums: sums)
+            }
+        }
     }
 
     // MARK: Epochs

@@ -118,13 +118,20 @@ extension SimulatedAPI {
     func block(
         _ block: BlockID, in namespace: NamespaceID, storedBytes: Int64, cancel: CancelToken?
     ) throws(APIError) -> [UInt8] {
-        let bytes = try send(Call(name: "block", cancel: cancel)) { [self] server in
+        try blockRange(0..<Int(storedBytes), of: block, in: namespace, storedBytes: storedBytes, cancel: cancel)
+    }
+
+    func blockRange(
+        _ range: Range<Int>, of block: BlockID, in namespace: NamespaceID, storedBytes: Int64, cancel: CancelToken?
+    ) throws(APIError) -> [UInt8] {
+        let bytes = try send(Call(name: "block", cancel: cancel)) { [self] server -> [UInt8]? in
             let stored = try server.readBlock(caller(server), namespace: namespace, block: block)
-            var bytes = [UInt8](repeating: 0, count: Int(stored.bytes))
-            try bytes.withUnsafeMutableBytes { try stored.read(into: $0, offset: 0) }
+            guard stored.bytes == storedBytes else { return nil }
+            var bytes = [UInt8](repeating: 0, count: range.count)
+            try bytes.withUnsafeMutableBytes { try stored.read(into: $0, offset: Int64(range.lowerBound)) }
             return bytes
         }
-        guard bytes.count == Int(storedBytes) else { throw APIError(.garbage("a block of another length")) }
+        guard let bytes else { throw APIError(.garbage("a block of another length")) }
         return bytes
     }
 

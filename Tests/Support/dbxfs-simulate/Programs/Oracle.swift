@@ -66,7 +66,7 @@ struct Oracle {
     private func fromCache(_ number: BlockNumber) -> [UInt8]? {
         guard
             let (cached, sums) = shared.withStore({ store in
-                store.cached(number).map { ($0, try? store.checksums(of: number)) }
+                store.cached(number).map { ($0, try? store.checksums(of: .whole(number))) }
             }),
             let bytes = try? shared.segments.read(count: Int(cached.length), at: cached.location),
             bytes.withUnsafeBytes({ CRC32C.checksums($0, frameBytes: CachedBlock.frameBytes) }) == sums
