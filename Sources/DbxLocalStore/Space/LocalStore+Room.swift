@@ -121,7 +121,10 @@ extension LocalStore {
 
     /// Pages whose room the disk gets back: punch them without the lock, then call `roomWasGivenBack`.
     package func takeRoomToGiveBack() throws(StoreError) -> [SegmentRange] {
-        space.takeIdle(max(try roomOwed(), space.idleBytes - Self.idleSlackBytes))
+        let wanted = max(try roomOwed(), space.idleBytes - Self.idleSlackBytes, promisedRoom)
+        let ranges = space.takeIdle(wanted)
+        promisedRoom = max(0, promisedRoom - ranges.reduce(0) { $0 + $1.length })
+        return ranges
     }
 
     package func roomWasGivenBack(_ ranges: [SegmentRange]) {

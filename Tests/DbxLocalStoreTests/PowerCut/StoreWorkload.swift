@@ -136,7 +136,7 @@ final class StoreWorkload {
     }
 
     private func step() throws {
-        switch entropy.number(below: 24) {
+        switch entropy.number(below: 25) {
         case 0...8: try write()
         case 9: try cut()
         case 10...11: try rename()
@@ -149,6 +149,7 @@ final class StoreWorkload {
         case 18...20: try epoch()
         case 21: try failedEpoch()
         case 22: try fold()
+        case 23: try giveRoomBack()
         default: try restart()
         }
     }
@@ -294,6 +295,20 @@ final class StoreWorkload {
     }
 
     // MARK: Epochs
+
+    /// A block is evicted by hand, and its room given back to the disk with work meanwhile.
+    private func giveRoomBack() throws {
+        try cache()
+        for _ in 0..<4 { _ = try store.evict(BlockNumber(rawValue: Int64(1 + entropy.number(below: max(1, nextBlock))))) }
+        try epoch()
+        let ranges = try store.takeRoomToGiveBack()
+        for range in ranges {
+            try write()
+            try store.segments.giveRoomBack(range)
+        }
+        store.roomWasGivenBack(ranges)
+        try write()
+    }
 
     /// With work before, between and after its steps, as other threads do it.
     private func epoch() throws {
