@@ -77,6 +77,7 @@ extension ClientDaemon {
     static func limits(_ options: MountOptions) -> FileSystemLimits {
         var limits = FileSystemLimits()
         if let seconds = options.settings.readTimeoutSeconds { limits.longestRead = .seconds(seconds) }
+        if let names = options.settings.idleReaders { limits.idleReaders = IdleReaders(names) }
         return limits
     }
 

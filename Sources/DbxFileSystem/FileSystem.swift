@@ -137,6 +137,8 @@ package struct FileSystemLimits: Hashable, Sendable {
     package var waitingWriteBytes = 256 << 20
     /// A read that is not complete by then fails.
     package var longestRead: Duration = .seconds(60)
+    /// Whose reads fail where they would have to fetch.
+    package var idleReaders = IdleReaders.usual
 
     package init() {}
 }

@@ -41,6 +41,13 @@ struct Mount: ParsableCommand {
     )
     var changeEvents: String?
 
+    @Option(
+        help: """
+            Programs whose reads fetch nothing, as thumbnailers and indexers: usual, none, or NAME,NAME. (default: as last \
+            time, first usual)
+            """)
+    var fetchNothingFor: String?
+
     @Option(help: .private)
     var readyDescriptor: Int32?
 
@@ -97,6 +104,10 @@ struct Mount: ParsableCommand {
             }
             settings.changeEvents = changeEvents == "on"
         }
+        if let fetchNothingFor {
+            let names = fetchNothingFor.split(separator: ",").map(String.init)
+            settings.idleReaders = names == ["usual"] ? nil : names == ["none"] ? [] : names
+        }
         let mountPoint = MountPoint.resolve(path)
         if allowOther { try MountPoint.checkAllowOther() }
         settings.mountPoint = mountPoint
@@ -128,6 +139,7 @@ struct Mount: ParsableCommand {
         if let cacheSize { arguments += ["--cache-size", cacheSize] }
         if let dirtyLimit { arguments += ["--dirty-limit", dirtyLimit] }
         if let changeEvents { arguments += ["--change-events", changeEvents] }
+        if let fetchNothingFor { arguments += ["--fetch-nothing-for", fetchNothingFor] }
         if let treeLimit { arguments += ["--tree-limit", "\(treeLimit)"] }
         if let readTimeout { arguments += ["--read-timeout", "\(readTimeout)"] }
         try DetachedDaemon.start(arguments: arguments, profile: options.profile) { Output.note($0) }

@@ -140,6 +140,28 @@ extension MountTests {
             }
         }
 
+        @Test(.timeLimit(.minutes(2)))
+        func `thumbnailers and indexers read what is here and fetch nothing, unless they are to`() throws {
+            let server = try makeServer()
+            let here = try MountedClient.mounted(on: server, name: "here")
+            try here.script("mkdir d; for i in 1 2 3; do head -c 300000 /dev/urandom > d/$i; done")
+            try here.sync()
+            let there = try MountedClient.mounted(on: server, name: "there")
+            let indexer = there.home + "/baloo_file_extractor"
+            try FileManager.default.copyItem(atPath: "/bin/cat", toPath: indexer)
+            let refused = try Shell.run(["bash", "-c", "\(indexer) d/* | wc -c"], in: there.mountPoint).text
+            #expect(refused.components(separatedBy: "No data available").count == 4 && refused.hasSuffix("\n0\n"))
+            #expect(try there.counters().fetchedBytes == 0)
+            #expect(try there.script("cat d/2 | wc -c; \(indexer) d/2 | wc -c") == "300000\n300000")
+            try there.unmount()
+            try there.mount(["--fetch-nothing-for", "cat,wc"])
+            #expect(try Shell.run(["cat", there.path("d/1")]).code == 1)
+            #expect(try there.script("\(indexer) d/1 | wc -c") == "300000")
+            try there.unmount()
+            try there.mount(["--fetch-nothing-for", "none"])
+            #expect(try there.script("cat d/* | wc -c") == "900000")
+        }
+
         @Test(.timeLimit(.minutes(3)))
         func `a pinned folder that is deleted elsewhere is told of until it is unpinned`() throws {
             let server = try makeServer()

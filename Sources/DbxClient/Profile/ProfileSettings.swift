@@ -31,6 +31,9 @@ package struct ProfileSettings: Hashable, Sendable, Codable {
     /// Whether programs that watch the folder learn of remote changes; nil: they do.
     package var changeEvents: Bool?
 
+    /// Programs whose reads fetch nothing; nil: `IdleReaders.usual`.
+    package var idleReaders: [String]?
+
     package static let defaultCacheLimitBytes: Int64 = 10 << 30
 
     package init(

@@ -9,7 +9,7 @@ extension FileSystem {
         let outcome = Monitor<Result<[UInt8], Errno>?>(nil)
         let handle = Handle(number, isWriting: false)
         let receiver = WaitingReceiver(outcome: outcome)
-        ReadOperation(self, handle, offset: offset, count: count, receiver: receiver).begin()
+        ReadOperation(self, handle, offset: offset, count: count, thread: 0, receiver: receiver).begin()
         return try outcome.wait { $0 }.map { result throws(Errno) in try result.get() } ?? []
     }
 }

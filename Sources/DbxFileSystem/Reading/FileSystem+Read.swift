@@ -42,15 +42,17 @@ extension FileSystem {
     }
 
     /// Reads what `readAtOnce` could not: fetches missing blocks, waits for the disk. EINTR when cancelled; EHOSTDOWN
-    /// where the server is known to be away, ETIMEDOUT after the limit, EIO for what is damaged or gone.
+    /// where the server is known to be away, ETIMEDOUT after the limit, EIO for what is damaged or gone, ENODATA for what
+    /// is not here and `thread` of a program for which nothing is fetched.
     package func read(
-        _ handle: FileHandle, at offset: Int64, count: Int, receiver: any ReadReceiver
+        _ handle: FileHandle, at offset: Int64, count: Int, by thread: Int32 = 0, receiver: any ReadReceiver
     ) -> Cancellation {
         guard let open = handles[handle] else {
             receiver.fail(.badFileDescriptor)
             return Cancellation {}
         }
-        let operation = ReadOperation(self, open, offset: offset, count: count, receiver: receiver)
+        let operation = ReadOperation(
+            self, open, offset: offset, count: count, thread: thread, receiver: receiver)
         operation.begin()
         return Cancellation { operation.cancel() }
     }

@@ -28,16 +28,18 @@ final class ReadOperation: Expiring {
     private let open: Handle
     private let offset: Int64
     private let count: Int
+    private let thread: Int32
     private let deadline: Duration
     private let state: Mutex<State>
 
     init(
-        _ fileSystem: FileSystem, _ open: Handle, offset: Int64, count: Int, receiver: any ReadReceiver
+        _ fileSystem: FileSystem, _ open: Handle, offset: Int64, count: Int, thread: Int32, receiver: any ReadReceiver
     ) {
         self.fileSystem = fileSystem
         self.open = open
         self.offset = offset
         self.count = count
+        self.thread = thread
         deadline = fileSystem.time.monotonic() + fileSystem.limits.longestRead
         state = Mutex(State(receiver: receiver))
     }
@@ -50,6 +52,8 @@ final class ReadOperation: Expiring {
         state.withLock { $0.wantsBlocks = wantsBlocks }
         if plan.missing.isEmpty {
             submit(plan)
+        } else if fileSystem.limits.idleReaders.contains(thread: thread) {
+            return fail(.noData)
         } else {
             open.fetchedBytes.add(plan.missingBytes, ordering: .relaxed)
             state.withLock { $0.isWaiting = true }

@@ -3,19 +3,22 @@ import Synchronization
 
 /// The large files that hold staging bytes and cached blocks: plain bytes at places that the store hands out.
 ///
-/// Thread-safe; a small mutex guards the table of open files and is never held during I/O.
+/// Thread-safe; a small mutex guards the table of open files and is never held during I/O. As many are open as `openLimit`
+/// says, whatever their number: what a closed one failed to write is told to the next who opens it (fsync(2)).
 package final class SegmentFiles: Sendable {
     package static let segmentBytes: Int64 = 64 << 20
 
     /// Of staged bytes.
     package let sums = StagingSums()
     let directory: String
+    private let openLimit: Int
     private let files = Mutex<[Int32: OpenFile]>([:])
     /// Whether a segment was made whose name may not be on the disk yet.
     private let hasNewNames = Atomic(false)
 
-    init(directory: String) throws(Errno) {
+    init(directory: String, openLimit: Int = 128) throws(Errno) {
         self.directory = directory
+        self.openLimit = openLimit
         try Paths.createPrivateDirectory(directory)
     }
 
@@ -33,7 +36,7 @@ package final class SegmentFiles: Sendable {
             }
             try file.setSize(Self.segmentBytes)
         }
-        files.withLock { $0[segment] = file }
+        files.withLock { keep(file, as: segment, in: &$0) }
         hasNewNames.store(true, ordering: .releasing)
     }
 
@@ -92,9 +95,15 @@ package final class SegmentFiles: Sendable {
         let file = try OpenFile(path: path(segment), .readWrite)
         return files.withLock { files in
             if let other = files[segment] { return other }
-            files[segment] = file
+            keep(file, as: segment, in: &files)
             return file
         }
+    }
+
+    /// In place of any other one where too many are open; who still uses that has it until then.
+    private func keep(_ file: OpenFile, as segment: Int32, in files: inout [Int32: OpenFile]) {
+        if files.count >= openLimit, let other = files.keys.first { files[other] = nil }
+        files[segment] = file
     }
 
     /// Writes all of `bytes`.

@@ -66,7 +66,8 @@ extension MountOperations {
         }
         guard let reply = pending.take() else { return }
         let box = FuseReplyBox(reply)
-        let cancellation = fileSystem.read(file, at: offset, count: size, receiver: ReplyReceiver(box))
+        let cancellation = fileSystem.read(
+            file, at: offset, count: size, by: context.pid, receiver: ReplyReceiver(box))
         box.onInterrupt { cancellation.cancel() }
     }
 

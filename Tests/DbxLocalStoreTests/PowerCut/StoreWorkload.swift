@@ -299,7 +299,9 @@ final class StoreWorkload {
     /// A block is evicted by hand, and its room given back to the disk with work meanwhile.
     private func giveRoomBack() throws {
         try cache()
-        for _ in 0..<4 { _ = try store.evict(BlockNumber(rawValue: Int64(1 + entropy.number(below: max(1, nextBlock))))) }
+        for _ in 0..<4 {
+            _ = try store.evict(BlockNumber(rawValue: Int64(1 + entropy.number(below: max(1, nextBlock)))))
+        }
         try epoch()
         let ranges = try store.takeRoomToGiveBack()
         for range in ranges {

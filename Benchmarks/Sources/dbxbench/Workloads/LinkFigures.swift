@@ -23,7 +23,7 @@ struct LinkFigures {
         self.link = link
         relay = try Relay(to: port, over: link)
         device = pair.device("link" + link.name)
-        fileBytes = min(effort.fileBytes, Int(link.bytesPerSecond * 2.5) >> 20 << 20)
+        fileBytes = min(effort.fileBytes, (Int(link.bytesPerSecond * 2.5) >> 20) << 20)
         try device.logIn(url)
     }
 

@@ -1,0 +1,87 @@
+import DbxModel
+import DbxSystem
+import DbxTestKit
+import Dispatch
+import Foundation
+import Testing
+
+@testable import DbxLocalStore
+
+@Suite struct RoomTests {
+    @Test func `However many segments there are, few are open, and all can be read and written`() throws {
+        let directory = TemporaryDirectory()
+        let files = try SegmentFiles(directory: directory.path, openLimit: 4)
+        for segment in Int32(1)...12 { try files.create(segment) }
+        DispatchQueue.concurrentPerform(iterations: 4) { thread in
+            for round in 0..<60 {
+                let segment = Int32(1 + (round * 5 + thread) % 12)
+                let place = SegmentLocation(segment: segment, position: Int64(thread) * 4_096)
+                let bytes = [UInt8](repeating: UInt8(segment), count: 4_096)
+                try? files.write(bytes, at: place)
+                #expect((try? files.read(count: 4_096, at: place)) == bytes)
+                try? files.syncData(segment)
+            }
+        }
+        let open = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count { name in
+            let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/" + name)
+            return target?.hasPrefix(directory.path) ?? false
+        }
+        #expect(open <= 4)
+    }
+
+    /// A page of the model.
+    private enum Page { case free, given, taken, pending }
+
+    @Test(arguments: testSeeds(20))
+    func `Room that was given back is taken only with new room for it, and counts are right`(
+        seed: UInt64
+    ) {
+        let entropy = SeededEntropy(seed: seed)
+        var space = SpaceMap()
+        var pages: [Int32: [Page]] = [:]
+        let perSegment = Int(SegmentFiles.segmentBytes / SpaceMap.pageBytes)
+        var held: [SegmentRange] = []
+        for segment in Int32(1)...2 {
+            space.addSegment(segment)
+            pages[segment] = Array(repeating: .free, count: perSegment)
+        }
+        func mark(_ range: SegmentRange, _ page: Page) {
+            for index in range.pages { pages[range.segment]?[index] = page }
+        }
+        func take(_ count: Int, withoutRoom: Bool) {
+            guard
+                let place = space.allocate(Int64(count) * SpaceMap.pageBytes, withoutRoom: withoutRoom)
+            else { return }
+            let first = Int(place.position / SpaceMap.pageBytes)
+            let range = SegmentRange(segment: place.segment, pages: first..<first + count)
+            let allowed: [Page] = withoutRoom ? [.free, .given] : [.free]
+            #expect(range.pages.allSatisfy { allowed.contains(pages[range.segment]![$0]) })
+            mark(range, .taken)
+            held.append(range)
+        }
+        for _ in 0..<300 {
+            switch entropy.number(below: 6) {
+            case 0...1: take(1 + entropy.number(below: 3_000), withoutRoom: false)
+            case 2: take(1 + entropy.number(below: 3_000), withoutRoom: true)
+            case 3:
+                guard !held.isEmpty else { continue }
+                let range = held.remove(at: entropy.number(below: held.count))
+                space.release(range.location, range.length)
+                mark(range, .pending)
+            case 4:
+                for (segment, page) in space.reuse(space.takeFreed()) { pages[segment]?[page] = .free }
+            default:
+                let ranges = space.takeIdle(Int64(entropy.number(below: 40 << 20)))
+                for range in ranges {
+                    #expect(range.pages.allSatisfy { pages[range.segment]![$0] == .free })
+                    space.giveUp(range.location, range.length)
+                    mark(range, .given)
+                }
+            }
+            let all = pages.values.joined()
+            let given = all.count { $0 == .given }
+            #expect(space.heldBytes == Int64(2 * perSegment - given) * SpaceMap.pageBytes)
+            #expect(space.idleBytes == Int64(all.count { $0 == .free || $0 == .pending }) * SpaceMap.pageBytes)
+        }
+    }
+}
