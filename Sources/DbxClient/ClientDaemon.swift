@@ -113,7 +113,7 @@ package final class ClientDaemon: Sendable {
                     guardSettings: Self.guardSettings(options.settings), keys: keys, uploader: uploader,
                     connectivity: connectivity, time: time, entropy: entropy, log: log,
                     journal: journal,
-                    events: Self.listener(changeEvents, options.settings)
+                    events: Self.listener(changeEvents, options.settings), tellUser: DesktopNotice.shower
                 ) { session in Self.keep(session, credentials, options.profile, keys, log) })
             fileSystem = try FileSystem(
                 shared: shared, blocks: fetcher, listing: lister, time: time, ownership: Self.ownership(options),

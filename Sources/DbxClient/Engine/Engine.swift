@@ -32,6 +32,8 @@ package final class Engine: Sendable, FileSystemEvents {
         package var journal: ActivityJournal
         /// Takes what programs that watch the tree are to be told of; nil: nobody is told.
         package var events: (@Sendable ([RemoteEvent]) -> Void)?
+        /// Shows a line to whoever sits before this computer; nil: nobody does. Must not wait.
+        package var tellUser: (@Sendable (String) -> Void)?
         /// Called with every session that the server confirms, on the engine's thread.
         package var sessionChanged: @Sendable (SessionResponse) -> Void
 
@@ -42,6 +44,7 @@ package final class Engine: Sendable, FileSystemEvents {
             connectivity: Connectivity, time: any TimeSource,
             entropy: any Entropy,
             log: Logger, journal: ActivityJournal, events: (@Sendable ([RemoteEvent]) -> Void)? = nil,
+            tellUser: (@Sendable (String) -> Void)? = nil,
             sessionChanged: @escaping @Sendable (SessionResponse) -> Void
         ) {
             self.shared = shared
@@ -58,6 +61,7 @@ package final class Engine: Sendable, FileSystemEvents {
             self.log = log
             self.journal = journal
             self.events = events
+            self.tellUser = tellUser
             self.sessionChanged = sessionChanged
         }
     }

@@ -35,9 +35,10 @@ extension SyncLoop {
         }
         showGuard()
         if let trip = record.trip, before.trip == nil {
-            parts.log.warning(
+            let text =
                 "\(trip.changes) deletions and rewrites are held back from the server. Run “dbxfs guard confirm” or “dbxfs guard undo”."
-            )
+            parts.log.warning("\(text)")
+            parts.tellUser?(text)
         }
     }
 
