@@ -1,6 +1,7 @@
 import ArgumentParser
 import DbxClient
 import DbxModel
+import Foundation
 
 struct Unmount: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -16,11 +17,12 @@ struct Unmount: ParsableCommand {
     @OptionGroup var profile: ProfileOption
 
     func run() throws {
+        let directory = directory.map(MountPoint.resolve)
+        // Or this process would keep the mount busy by having been started in it.
+        _ = FileManager.default.changeCurrentDirectoryPath("/")
         // A mount whose daemon was killed only has to be detached.
-        if let directory, MountPoint.isMounted(MountPoint.resolve(directory)),
-            (try? profile.profile(mountedAt: directory)) == nil
-        {
-            try MountPoint.detach(MountPoint.resolve(directory), lazily: true)
+        if let directory, MountPoint.isMounted(directory), (try? profile.profile(mountedAt: directory)) == nil {
+            try MountPoint.detach(directory, lazily: true)
             return Output.line("Unmounted; its daemon had ended before.")
         }
         let profile = try profile.profile(mountedAt: directory)

@@ -2,7 +2,7 @@ import DbxSystem
 
 /// Room on the disk: what segments take of it, what they give back, and what is done while there is none.
 extension LocalStore {
-    /// Held even while the disk has less free than its floor, so that there is a cache to read through.
+    /// For cached blocks even while the disk has less free than its floor: without any nothing could be read through it.
     private static let workingBytes = SegmentFiles.segmentBytes
     /// Idle room above this goes back to the disk although nobody needs it there.
     private static let idleSlackBytes: Int64 = 256 << 20
@@ -40,12 +40,16 @@ extension LocalStore {
             try requireRoom()
             if try isStagingFull(with: length) { throw .noSpace }
         }
+        if forStaging { roomForWriters = 0 }
         if let location = space.allocate(length) { return location }
-        if try mayGrow(by: length), let location = try takeBack(length) { return location }
-        if try mayGrow(by: SegmentFiles.segmentBytes), try growSegments(), let location = space.allocate(length) {
+        if try mayGrow(by: length, forStaging), let location = try takeBack(length) { return location }
+        if try mayGrow(by: SegmentFiles.segmentBytes, forStaging), try growSegments(),
+            let location = space.allocate(length)
+        {
             return location
         }
         try evict(length)
+        if forStaging { roomForWriters = length }
         // An upload or the next epoch makes room, where there is anything to send or to give back.
         throw stagingBytes > 0 || space.freedCount > 0 ? .noSpace : .io(.noSpace)
     }
@@ -55,8 +59,9 @@ extension LocalStore {
         return try stagingBytes - localOnlyBytes() + length > configuration.stagingLimitBytes
     }
 
-    private func mayGrow(by bytes: Int64) throws(StoreError) -> Bool {
-        if space.heldBytes + bytes <= Self.workingBytes { return true }
+    private func mayGrow(by bytes: Int64, _ forStaging: Bool) throws(StoreError) -> Bool {
+        let held = forStaging ? space.heldBytes : space.idleBytes + cachedBytes
+        if held + bytes <= Self.workingBytes { return true }
         return try freeBytes() - bytes >= configuration.freeSpaceFloorBytes
     }
 
@@ -122,7 +127,8 @@ extension LocalStore {
     /// Pages whose room the disk gets back: punch them without the lock, then call `roomWasGivenBack`.
     package func takeRoomToGiveBack() throws(StoreError) -> [SegmentRange] {
         let wanted = max(try roomOwed(), space.idleBytes - Self.idleSlackBytes, promisedRoom)
-        let ranges = space.takeIdle(wanted)
+        // What has given way for a write that waits is not the disk's.
+        let ranges = space.takeIdle(min(wanted, space.idleBytes - roomForWriters))
         promisedRoom = max(0, promisedRoom - ranges.reduce(0) { $0 + $1.length })
         return ranges
     }
@@ -136,6 +142,6 @@ extension LocalStore {
     private func roomOwed() throws(StoreError) -> Int64 {
         let missing = configuration.freeSpaceFloorBytes - (try freeBytes())
         guard missing > 0 else { return isDiskFull ? space.idleBytes : 0 }
-        return max(0, min(missing, space.heldBytes - (isDiskFull ? 0 : Self.workingBytes)))
+        return max(0, min(missing, space.idleBytes + cachedBytes - (isDiskFull ? 0 : Self.workingBytes)))
     }
 }

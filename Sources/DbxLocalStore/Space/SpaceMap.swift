@@ -160,7 +160,7 @@ struct SpaceMap {
     /// Takes free pages whose room is ours: what `bytes` need at most, in runs that are worth a call. `giveUp` ends it.
     mutating func takeIdle(_ bytes: Int64) -> [SegmentRange] {
         var taken: [SegmentRange] = []
-        var left = Int((bytes + Self.pageBytes - 1) / Self.pageBytes)
+        var left = Int((max(0, bytes) + Self.pageBytes - 1) / Self.pageBytes)
         for number in order.reversed() where left > 0 && !frozen.contains(number) {
             for run in freeRuns(in: number) where left > 0 {
                 let range = SegmentRange(segment: number, pages: run.prefix(left))
