@@ -17,7 +17,7 @@ extension MountTests {
 
             deinit { _ = try? Shell.run(["umount", "-l", path]) }
 
-            func fill() throws { _ = try Shell.run(["bash", "-c", "cat /dev/zero > \(path)/other; sync"]) }
+            func fill() throws { _ = try Shell.run(["bash", "-c", "cat /dev/zero >> \(path)/other; sync"]) }
             func freeBytes() throws -> Int {
                 try Int(Shell.script("df --output=avail -B 1 \(path) | tail -1").trimmingCharacters(in: .whitespaces))
                     ?? 0
@@ -89,7 +89,27 @@ extension MountTests {
                 return try disk.freeBytes() > 32 << 20
             }
             try client.script("sha256sum -c sum")
+            // Until nothing is left that could make way.
+            var timesFull = 0
+            try Shell.eventually("the disk stays full", withinSeconds: 60) {
+                try disk.fill()
+                try client.script("touch large; sync large")
+                timesFull = try disk.freeBytes() < 1 << 20 ? timesFull + 1 : 0
+                return timesFull == 5
+            }
+            #expect(try isRefused(client))
+            // News wait, without being asked for all the time.
+            let other = try MountedClient.mounted(on: server, name: "desk")
+            try other.script("rm sum; seq 9 > news")
+            try other.sync()
+            try Shell.eventually("it is told why") { try client.succeed(["status"]).contains("is full") }
+            let before = try client.counters().requests
+            try Shell.eventually("it has tried") { try client.counters().requests > before + 1 }
+            let names = try client.script("ls")
+            #expect(!names.contains("news"))
             try disk.empty()
+            try Shell.eventually("the news come") { try client.script("ls") == "large\nnews" }
+            #expect(try client.counters().requests < before + 60)
             try client.script("cp large copy && cmp large copy")
             try client.unmount(wait: true)
             #expect(try client.run(["fsck"]).text == "Nothing is wrong.\n")
