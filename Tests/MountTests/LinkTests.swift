@@ -47,6 +47,30 @@ extension MountTests {
         }
 
         @Test(.timeLimit(.minutes(3)))
+        func `a line put before a large file costs a few kilobytes, however it is saved`() throws {
+            let server = try makeServer()
+            let proxy = try FaultProxy(to: server.port)
+            let client = try MountedClient(server: server, name: "desk")
+            try #require(try client.login(url: proxy.url).code == 0)
+            try client.mount()
+            let other = try MountedClient.mounted(on: server, name: "laptop")
+            let outside = TemporaryDirectory()
+            let copy = "\(outside.path)/copy"
+            try client.script("head -c 40000000 /dev/urandom > file; cat file > \(copy)")
+            try client.sync()
+            for save in ["cat new > $OLDPWD/file", "cp new $OLDPWD/file.new; mv $OLDPWD/file.new $OLDPWD/file"] {
+                usleep(1_500_000)
+                let before = proxy.sentBytes + proxy.receivedBytes
+                try client.script(
+                    "cd \(outside.path); (echo another line; cat copy) > new; \(save); mv new copy")
+                try client.sync()
+                #expect(proxy.sentBytes + proxy.receivedBytes - before < 6_000, "\(save)")
+                let sum = try client.script("sha256sum < \(copy)")
+                try Shell.eventually("it arrives") { try other.script("sha256sum < file") == sum }
+            }
+        }
+
+        @Test(.timeLimit(.minutes(3)))
         func `a server that says when to come back is asked no sooner, and nothing is lost`() throws {
             let server = try makeServer()
             let proxy = try FaultProxy(to: server.port)

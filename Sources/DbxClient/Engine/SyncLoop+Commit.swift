@@ -105,6 +105,8 @@ extension SyncLoop {
             note("The server refused a commit: \(error)")
             sendsWholeRows = true
         case .missingBlocks:
+            // Should what a file has here not be what the server has of it, everything is said.
+            sendsWholeRows = true
             parts.uploader.doubt(problem.missing ?? [])
             dropUploads(of: contents.map(\.id))
             isolate(error, request, covered)

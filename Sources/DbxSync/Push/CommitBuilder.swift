@@ -303,13 +303,22 @@ struct CommitBuilder {
             directoryTimes: times, blocks: try blocks())
     }
 
-    /// The blocks of all contents in the commit, each once.
+    /// The blocks of all contents in the commit, each once, but for those that the server has in what is replaced.
     private func blocks() throws -> [CommittedBlock] {
         var known: [BlockID: CommittedBlock] = [:]
         for id in nodeOrder where nodes[id]?.content != nil {
             guard let node = try store.node(id), let uploaded = context.uploaded[node.number] else { continue }
-            for block in uploaded.blocks { known[block.id] = block }
+            let standing = try standingBlocks(of: uploaded)
+            for block in uploaded.blocks where block.body != nil || !standing.contains(block.id) {
+                known[block.id] = block
+            }
         }
         return known.values.sorted { $0.id < $1.id }
+    }
+
+    /// Of what a content replaces.
+    private func standingBlocks(of uploaded: UploadedContent) throws -> Set<BlockID> {
+        guard !context.sendsWholeRows, uploaded.blocks.contains(where: { $0.body == nil }) else { return [] }
+        return Set(try store.replacedContent(uploaded.snapshot).lazy.map(\.block))
     }
 }

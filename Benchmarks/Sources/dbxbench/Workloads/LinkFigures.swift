@@ -43,12 +43,12 @@ struct LinkFigures {
         let curl = try CurlBaseline.measure(pair, bytes: fileBytes, at: url)
         let durable = try time {
             try makeDirectory(there + "/durable")
-            var random = Random(seed: 61)
+            var random = Random(seed: UInt64(61 + fileBytes))
             for index in 0..<effort.files { try File.write(random.bytes(4096), to: "\(there)/durable/\(index)") }
             try device.synchronize()
         }
         let upload = try time {
-            var random = Random(seed: 67)
+            var random = Random(seed: UInt64(67 + fileBytes))
             try File.write(random.bytes(fileBytes), to: there + "/up")
             try device.synchronize()
         }
