@@ -132,7 +132,7 @@ extension MountTests {
         }
 
         @Test(.timeLimit(.minutes(5)))
-        func `4 KiB read at ten places of a 5 GiB file fetch at most ten blocks`() throws {
+        func `4 KiB read at ten places of a 5 GiB file fetch a frame or two each`() throws {
             let server = try makeServer()
             let writer = try MountedClient.mounted(on: server, name: "laptop")
             try writer.script(
@@ -153,7 +153,9 @@ extension MountTests {
                 """
             #expect(try reader.script(read) == writer.script(read))
             let after = try reader.counters()
-            #expect((1...10).contains(after.fetchedBlocks - before.fetchedBlocks))
+            // The kernel asks for some pages more, which may lie on both sides of a border.
+            #expect((10...20).contains(after.fetchedBlocks - before.fetchedBlocks))
+            #expect(after.fetchedBytes - before.fetchedBytes <= 20 * (65 << 10))
         }
 
         @Test(.timeLimit(.minutes(3)))
