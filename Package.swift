@@ -126,7 +126,7 @@ let package = Package(
             linkerSettings: [.linkedLibrary("fuse3")]),
         .target(name: "CTestClock", path: "Tests/Support/CTestClock"),
         .target(
-            name: "DbxTestKit", dependencies: ["DbxModel", "CTestShims", "lossy-disk"],
+            name: "DbxTestKit", dependencies: ["DbxModel", "DbxServerStores", "CTestShims", "lossy-disk"],
             path: "Tests/Support/DbxTestKit",
             swiftSettings: testing),
         .target(
@@ -135,8 +135,8 @@ let package = Package(
             name: "dbxfs-simulate",
             dependencies: [
                 "CSimulation", "CurlHTTP", "DbxClient", "DbxClientAPI", "DbxContent", "DbxFileSystem", "DbxLocalStore",
-                "DbxModel", "DbxServerCore", "DbxSync", "DbxSystem", "DbxTestKit", "DbxTransfer", "DbxWire", arguments,
-                crypto, logging,
+                "DbxModel", "DbxServerCore", "DbxServerStores", "DbxSync", "DbxSystem", "DbxTestKit", "DbxTransfer",
+                "DbxWire", arguments, crypto, logging,
             ],
             path: "Tests/Support/dbxfs-simulate", swiftSettings: testing),
         tests("DbxModelTests", ["DbxModel", "DbxWire"]),

@@ -3,6 +3,7 @@ import DbxFileSystem
 import DbxLocalStore
 import DbxModel
 import DbxMount
+import DbxSync
 import DbxSystem
 import DbxTransfer
 import DbxWire
@@ -93,6 +94,7 @@ extension ClientDaemon: ControlHandling {
             recoveries: (try? RecoveryLog.load(for: options.profile)) ?? [], warnings: warnings(),
             collisions: engine.collisions())
         (status.pins, status.pinsGone) = pinSummary()
+        status.lostVersions = (try? shared.withStore { try LostVersion.all(in: $0) }) ?? []
         return status
     }
 

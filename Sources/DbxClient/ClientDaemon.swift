@@ -131,7 +131,8 @@ package final class ClientDaemon: Sendable {
                 remedy: "Raise the limit of processes (ulimit -u).")
         }
         events = EventStream(
-            api: api, namespace: grant.id, connectivity: connectivity, time: time, entropy: entropy
+            api: api, namespace: grant.id, connectivity: connectivity, time: time, entropy: entropy,
+            opened: { [engine] in engine.serverMayBeAnother() }
         ) { [engine] head in engine.noticed(head: head) }
         self.options = options
         self.log = log

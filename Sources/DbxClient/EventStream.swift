@@ -28,7 +28,9 @@ package final class EventStream: Sendable {
     private let namespace: NamespaceID
     private let time: any TimeSource
     private let entropy: any Entropy
-    /// Told of every head, on the stream's thread.
+    /// Told whenever the server has answered anew, on the stream's thread, as the next.
+    private let opened: @Sendable () -> Void
+    /// Told of every head.
     private let noticed: @Sendable (Seq) -> Void
     private let thread = Monitor<WorkerThread?>(nil)
 
@@ -38,12 +40,13 @@ package final class EventStream: Sendable {
 
     package init(
         api: any DbxAPI, namespace: NamespaceID, connectivity: Connectivity, time: any TimeSource,
-        entropy: any Entropy, noticed: @escaping @Sendable (Seq) -> Void
+        entropy: any Entropy, opened: @escaping @Sendable () -> Void, noticed: @escaping @Sendable (Seq) -> Void
     ) {
         self.api = api
         self.namespace = namespace
         self.time = time
         self.entropy = entropy
+        self.opened = opened
         self.noticed = noticed
         connectivity.onChange { [state] connection in
             let cancel = state.update { state -> CancelToken? in
@@ -112,7 +115,7 @@ package final class EventStream: Sendable {
         do throws(APIError) {
             try api.events(cancel: cancel) { event in
                 switch event {
-                case .opened: break
+                case .opened: opened()
                 case .heartbeat: beats += 1
                 case .change(let notice):
                     notices += 1

@@ -34,6 +34,8 @@ package final class LocalStore {
     var evictionClock = EvictionClock()
     /// Blocks that are never evicted.
     var pinnedBlocks: Set<BlockNumber> = []
+    /// Nor these: the server has lost them, and they are to go up again.
+    var keptBlocks: Set<BlockNumber> = []
     var reservations: [InodeNumber: StagingReservation] = [:]
     /// Segments that were gone or cut off when the store was opened.
     package internal(set) var restoredSegments: Set<Int32> = []

@@ -8,6 +8,8 @@ package struct Seq: Hashable, Comparable, Sendable {
     package static let zero = Seq(0)
     /// Before that of any row but a namespace's first.
     package static let oldest = Seq(1)
+    /// Of a name: the server has nothing or something older there, and only its listing tells.
+    package static let unknown = Seq(-1)
     package var next: Seq { Seq(value + 1) }
     package static func < (a: Self, b: Self) -> Bool { a.value < b.value }
 }

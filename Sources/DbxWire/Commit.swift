@@ -6,6 +6,8 @@ package import DbxModel
 /// (`commit-id-reused`). The body is kept unchanged on the client until it is answered.
 package struct CommitRequest: Hashable, Sendable, Codable {
     package var id: CommitID
+    /// The client's: the bases are seqs of that history, and the commit is refused in another one.
+    package var cursor: String?
     package var nodes: [NodeChange]
     package var entries: [EntryChange]
     package var directoryTimes: [DirectoryTime]
@@ -13,10 +15,12 @@ package struct CommitRequest: Hashable, Sendable, Codable {
     package var blocks: [CommittedBlock]
 
     package init(
-        id: CommitID, nodes: [NodeChange] = [], entries: [EntryChange] = [], directoryTimes: [DirectoryTime] = [],
+        id: CommitID, cursor: String? = nil, nodes: [NodeChange] = [], entries: [EntryChange] = [],
+        directoryTimes: [DirectoryTime] = [],
         blocks: [CommittedBlock] = []
     ) {
         self.id = id
+        self.cursor = cursor
         self.nodes = nodes
         self.entries = entries
         self.directoryTimes = directoryTimes
@@ -223,10 +227,13 @@ package struct CommittedBlock: Hashable, Sendable, Codable {
 package struct CommitResult: Hashable, Sendable, Codable {
     package var seq: Seq
     package var quota: Quota
+    /// The cursor that the commit named, at the same place, which knows of the commit: to be used from now on.
+    package var cursor: String?
 
-    package init(seq: Seq, quota: Quota) {
+    package init(seq: Seq, quota: Quota, cursor: String? = nil) {
         self.seq = seq
         self.quota = quota
+        self.cursor = cursor
     }
 }
 

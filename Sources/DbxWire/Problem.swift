@@ -13,6 +13,10 @@ package struct Problem: Hashable, Sendable, Codable, Error {
     package var entries: [EntryRow]?
     /// With `missing-blocks`.
     package var missing: [BlockID]?
+    /// With `cursor-gone`: up to here the server's history is the cursor's. Without it, it may be another one.
+    package var common: Seq?
+    /// With `common`: the server's data were damaged since, and what it does not have may be lost.
+    package var mended: Bool?
 
     package init(
         kind: ProblemKind, detail: String, nodes: [NodeRow]? = nil, entries: [EntryRow]? = nil,

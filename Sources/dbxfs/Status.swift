@@ -154,6 +154,10 @@ struct Status: ParsableCommand {
             lines.append("conflicts   \(status.conflicts) to choose from; to see them: dbxfs conflicts")
         }
         for warning in status.warnings { lines.append("damage      \(warning)") }
+        for loss in status.losses.prefix(10) { lines.append("lost        \(escaped(loss))") }
+        if status.lostVersions.count > 10 {
+            lines.append("            and \(status.lostVersions.count - 10) more; to see them: dbxfs status --json")
+        }
         for recovery in status.recoveries {
             lines.append("recovered   \(Output.date(recovery.at)): \(recovery.summary); to see them: dbxfs recovered")
         }

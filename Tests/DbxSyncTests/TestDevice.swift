@@ -8,32 +8,17 @@ import DbxTestKit
 import DbxWire
 import Synchronization
 
-/// A real server core on a temporary directory, with one account.
-final class TestServer {
-    let server: Server
-    let time: FakeTime
-    private let directory: TemporaryDirectory
-
-    init(time: FakeTime) throws {
-        self.time = time
-        directory = TemporaryDirectory()
-        server = try Server.open(
-            ServerConfiguration(
-                dataDirectory: directory.path + "/data", version: "test", passwordCost: .cheap, time: time))
-        try server.startServing()
-        _ = try server.addUser(name: "ann", password: "correct horse")
-    }
-}
-
 /// A local store and the sync decisions on it, talking to a real server core by direct calls.
 final class TestDevice {
     let name: String
     let store: LocalStore
     let time: FakeTime
     let entropy: SeededEntropy
-    private let server: Server
-    private let caller: Caller
-    private let namespace: NamespaceID
+    let host: TestServer
+    let isPartial: Bool
+    var server: Server { host.server }
+    let caller: Caller
+    let namespace: NamespaceID
     private let keyring: NamespaceKeyring
     private let directory: TemporaryDirectory
     /// Plain bytes of every block that any device has made: stands for fetching.
@@ -46,7 +31,10 @@ final class TestDevice {
     var isLikeDaemon = false
     /// What each step of settling a commit cost, in SQLite's instructions.
     private(set) var settlingCosts: [Int64] = []
-    private(set) var conflicts: [ConflictNotice] = []
+    var conflicts: [ConflictNotice] = []
+    var losses: [LostVersion] = []
+    /// How many percent of the blocks that are sent stay in the cache.
+    var cachedShare = 100
     /// What the server refused, for the message of a test that fails.
     private(set) var trace: [String] = []
 
@@ -58,7 +46,8 @@ final class TestDevice {
         _ name: String, on server: TestServer, blocks: BlockPool, entropy: SeededEntropy, isPartial: Bool = false
     ) throws {
         self.name = name
-        self.server = server.server
+        host = server
+        self.isPartial = isPartial
         self.blocks = blocks
         self.entropy = entropy
         time = server.time
@@ -87,6 +76,14 @@ final class TestDevice {
     // MARK: Sync
 
     func pull() throws {
+        do { try pullPages() } catch let problem as Problem where problem.kind == .cursorGone {
+            try startOver()
+            try pullPages()
+        }
+    }
+
+    private func pullPages() throws {
+        try store.clearStaged()
         var cursor = try store.meta(SyncMeta.cursor).map { String(decoding: $0, as: UTF8.self) }
         var pages = PulledPages()
         var needs: Set<NodeID> = []
@@ -121,9 +118,9 @@ final class TestDevice {
         }
     }
 
-    func ask(for nodes: Set<NodeID>) throws -> PullSupplement {
+    func ask(for nodes: Set<NodeID>, cursor: String? = nil) throws -> PullSupplement {
         let ids = nodes.sorted()
-        let cursor = try store.meta(SyncMeta.cursor).map { String(decoding: $0, as: UTF8.self) }
+        let cursor = try cursor ?? store.meta(SyncMeta.cursor).map { String(decoding: $0, as: UTF8.self) }
         let answers = try stride(from: 0, to: ids.count, by: NodesPage.maximumIDs).map { start in
             let some = Array(ids[start..<min(start + NodesPage.maximumIDs, ids.count)])
             return try server.nodes(caller, namespace: namespace, ids: some, cursor: cursor)
@@ -140,7 +137,7 @@ final class TestDevice {
         return hashes
     }
 
-    private func makeApplier(_ hashes: [InodeNumber: LocalContentHash] = [:]) -> PullApplier {
+    func makeApplier(_ hashes: [InodeNumber: LocalContentHash] = [:]) -> PullApplier {
         PullApplier(
             store: store, now: time.now(), entropy: entropy, device: name, policy: policy, localHashes: hashes,
             isBusy: { self.busy.contains($0) })
@@ -152,59 +149,7 @@ final class TestDevice {
         try applier.applyDeferred(id)
     }
 
-    // MARK: Listing
-
-    /// A page that has been asked for and has come, and is not applied yet.
-    struct PageUnderWay {
-        var directory: InodeNumber
-        var start: ListingProgress?
-        var page: ListingPage
-    }
-
-    /// Asks for the next page of the directory, as the server has it now.
-    func askForPage(of directory: InodeNumber) throws -> PageUnderWay? {
-        guard let node = try store.node(directory), node.knowledge != .whole, !store.isListing(directory) else {
-            return nil
-        }
-        store.beginListing(of: directory)
-        let start = try store.listingProgress(of: directory)
-        do {
-            let page = try server.listing(
-                caller, namespace: namespace, node: node.id,
-                ListingQuery(
-                    after: start?.next, limit: 1 + entropy.number(below: 4),
-                    cursor: try store.meta(SyncMeta.cursor).map { String(decoding: $0, as: UTF8.self) }, content: true))
-            return PageUnderWay(directory: directory, start: start, page: page)
-        } catch let problem as Problem {
-            store.endListing(of: directory)
-            guard problem.kind == .notFound else { throw problem }
-            return nil
-        }
-    }
-
-    func take(_ page: PageUnderWay) throws {
-        var supplement: PullSupplement?
-        while true {
-            var applier = makeApplier()
-            let outcome = try applier.apply(
-                page.page, of: page.directory, behind: page.start, supplement: supplement)
-            conflicts += applier.conflicts
-            guard case .needs(let ids) = outcome else {
-                if outcome == .behind { try pull() }
-                return
-            }
-            let answer = try ask(for: ids)
-            guard answer.isTrue(at: try SyncMeta.seq(in: store) ?? .zero) else { return try pull() }
-            supplement = answer
-        }
-    }
-
-    /// As the daemon does when the server does not know its cursor any more.
-    func startOver() throws {
-        let root = try store.node(InodeNumber.root)!.id
-        let page = try server.listing(caller, namespace: namespace, node: root, ListingQuery(limit: 1))
-        try Relisting.begin(at: page, in: store)
-    }
+    // MARK: Looking
 
     /// As the file system does before it says what is under a name: asks until it knows.
     func know(_ name: Name, in directory: InodeNumber) throws {
@@ -245,11 +190,12 @@ final class TestDevice {
         do {
             if losingAnswer { _ = try server.commit(submitted) }
             let result = try server.commit(submitted)
-            repeat { try meanwhile() } while try settleSome(of: commit, seq: result.seq)
+            repeat { try meanwhile() } while try settleSome(of: commit, answer: result)
+            for block in commit.request.blocks where cachedShare > entropy.number(below: 100) { try cache(block.id) }
             try store.dropDeadNodes(isOpen: { self.busy.contains($0) })
         } catch let problem as Problem {
             trace.append("\(commit.request) -> \(problem.detail)")
-            guard problem.kind == .conflict || problem.kind == .invalidTree else { throw problem }
+            guard [.conflict, .invalidTree, .cursorGone].contains(problem.kind) else { throw problem }
             try store.removeCommit(commit.request.id)
             try pull()
         }
@@ -257,11 +203,12 @@ final class TestDevice {
     }
 
     /// A step at a time, from where it was: as when the process has ended in between.
-    private func settleSome(of commit: PlannedCommit, seq: Seq) throws -> Bool {
+    private func settleSome(of commit: PlannedCommit, answer: CommitResult) throws -> Bool {
         let outcome =
             isLikeDaemon
-            ? CommitOutcome(of: commit.request, commit.covered, seq: seq)
-            : CommitOutcome(of: commit.request, commit.covered, seq: seq, rowsAtOnce: 1 + entropy.number(below: 20))
+            ? CommitOutcome(of: commit.request, commit.covered, answer: answer)
+            : CommitOutcome(
+                of: commit.request, commit.covered, answer: answer, rowsAtOnce: 1 + entropy.number(below: 20))
         let before = store.databaseInstructions
         defer { settlingCosts.append(store.databaseInstructions - before) }
         return try outcome.step(store)
@@ -270,6 +217,7 @@ final class TestDevice {
     private func freshID() -> CommitID { CommitID(high: entropy.next(), low: entropy.next()) }
 
     private func upload(_ number: InodeNumber) throws -> UploadedContent? {
+        guard try bringBackLost(number) else { return nil }
         guard let snapshot = try store.beginUpload(number) else { return nil }
         defer { store.endUpload(snapshot) }
         var segments = Dictionary(
@@ -381,5 +329,6 @@ final class BlockPool: Sendable {
     private let contents = Mutex<[BlockID: [UInt8]]>([:])
 
     func put(_ id: BlockID, _ plain: [UInt8]) { contents.withLock { $0[id] = plain } }
+    var ids: [BlockID] { contents.withLock { Array($0.keys) } }
     func get(_ id: BlockID) -> [UInt8] { contents.withLock { $0[id] ?? [] } }
 }

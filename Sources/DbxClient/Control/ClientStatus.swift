@@ -44,6 +44,10 @@ package struct ClientStatus: Hashable, Sendable, Codable {
     /// How many files and folders are pinned, and which of these are in the tree no more.
     package var pins = 0
     package var pinsGone: [String] = []
+    /// What the server has lost, when its data were put back to an older state, and this computer cannot send again.
+    package var lostVersions: [LostVersion] = []
+    /// The same for a person.
+    package var losses: [String] { lostVersions.map(\.text) }
     /// Names that differ only by case or Unicode form, in groups; from the mounted directory, for display.
     package var collisions: [[String]]
     /// The tree is large: only part of it was searched for collisions.

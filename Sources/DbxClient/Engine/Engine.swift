@@ -188,6 +188,9 @@ package final class Engine: Sendable, FileSystemEvents {
         signals.update { $0.noticedHead = max($0.noticedHead, head) }
     }
 
+    /// The server may have been started again, with older data: heads alone do not tell.
+    package func serverMayBeAnother() { signals.update { $0.mustPull = true } }
+
     // MARK: Questions
 
     package func pending() -> PendingStatus {

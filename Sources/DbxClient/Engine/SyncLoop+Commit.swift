@@ -58,7 +58,7 @@ extension SyncLoop {
             let rule = massChanges.rule(wall: parts.time.now())
             let lost = try parts.shared.withStore { store in try rule.lost(in: request, store: store) }
             massChanges.sent(lost, now: now)
-            let outcome = CommitOutcome(of: request, covered, seq: result.seq)
+            let outcome = CommitOutcome(of: request, covered, answer: result)
             while try parts.shared.withStore({ store in try outcome.step(store) }) {}
             try parts.shared.withStore { store in try store.dropDeadNodes(isOpen: { [tree] in tree.isOpen($0) }) }
             parts.journal.add(.sent, sent)
@@ -98,6 +98,9 @@ extension SyncLoop {
                 note("The server keeps refusing a commit: \(error)")
                 pacing.pause(until: now + min(.seconds(30), .milliseconds(100 << min(conflictsInRow, 10))))
             }
+        case .cursorGone:
+            // The pull sees it too, and compares everything anew.
+            mustPull = true
         case .commitIDReused:
             // Only an answer that was lost together with local rows leads here: the pull tells what stands there.
             mustPull = true

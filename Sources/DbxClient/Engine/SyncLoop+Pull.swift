@@ -20,16 +20,6 @@ extension SyncLoop {
         }
     }
 
-    /// The cursor is too old, or of a server that was restored: what is known is listed again, the local work stays.
-    private func beginAnew() throws {
-        note("The server does not know any more where this computer stood: its folders are compared anew")
-        let root = try store { store throws(StoreError) in try store.node(InodeNumber.root)?.id }
-        guard let root else { return }
-        let page = try parts.api.listing(in: parts.namespace, of: root, ListingRequest(limit: 1), cancel: cancel)
-        try store { store throws(StoreError) in try Relisting.begin(at: page, in: store) }
-        engine.relisted()
-    }
-
     private func fetchPages() throws(APIError) {
         var head = knownHead
         do {
@@ -93,7 +83,7 @@ extension SyncLoop {
         }
     }
 
-    private func makeApplier(
+    func makeApplier(
         _ store: LocalStore, _ hashes: [InodeNumber: LocalContentHash]
     ) -> PullApplier {
         PullApplier(
@@ -116,13 +106,13 @@ extension SyncLoop {
         return hashes
     }
 
-    private struct Applied {
+    struct Applied {
         var changes: [TreeChange]
         var names: [NameChange]
         var activities: [TreeActivity]
     }
 
-    private func recording(in store: LocalStore, _ apply: () throws -> PullApplier) throws -> Applied {
+    func recording(in store: LocalStore, _ apply: () throws -> PullApplier) throws -> Applied {
         guard parts.events != nil else {
             let applier = try apply()
             return Applied(changes: applier.changes, names: [], activities: applier.activities)
@@ -131,7 +121,7 @@ extension SyncLoop {
         return Applied(changes: applier.changes, names: names, activities: applier.activities)
     }
 
-    private func applied(_ done: Applied) {
+    func applied(_ done: Applied) {
         if !done.changes.isEmpty { tree.apply(changes: done.changes) }
         parts.journal.add(.received, done.activities)
         parts.events?(RemoteEvent.events(of: done.names, done.changes))

@@ -88,6 +88,7 @@ extension SyncLoop {
             hold(
                 number, reason: "unsent bytes of it are damaged on this computer's disk, so it is not sent",
                 remedy: "Write it again from a good copy, or delete it, and check the disk.", untilChanged: true)
+        case .lost: lostUploads.insert(number)
         case .local, .block: postpone(number, retryAfter: nil)
         case .cancelled: break
         }

@@ -34,6 +34,8 @@ final class SyncLoop {
     var uploaded: [InodeNumber: UploadedContent] = [:]
     /// Files whose upload failed, until when they wait.
     var postponed: [InodeNumber: (until: Duration, retry: RetryPolicy)] = [:]
+    /// Files whose content the server has lost, and that cannot be sent again.
+    var lostUploads: Set<InodeNumber> = []
     var held = HeldRows()
     /// Removals that the server refused with the last commit: no node stands for them.
     var refusedRemovals: [RefusedItem] = []
@@ -145,6 +147,7 @@ final class SyncLoop {
             try resendCommit()
             while true {
                 if mustPull || noticedHead > knownHead { try pull() }
+                try giveUpLost()
                 if held.releaseIfDue(now: now) || isSomethingDue { pacing.plan(at: now) }
                 guard let planAt = pacing.nextPlan, planAt <= now, try push() else { break }
             }
@@ -183,6 +186,8 @@ final class SyncLoop {
         learn(grant.quota)
         noticedHead = max(noticedHead, grant.head)
         hasSession = true
+        // Its data may have been put back to an older state: the head alone does not tell.
+        mustPull = true
         pacing.planNow()
     }
 

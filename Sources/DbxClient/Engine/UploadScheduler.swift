@@ -80,6 +80,11 @@ final class UploadScheduler: Sendable {
 
     private func upload(_ number: InodeNumber, cancel: CancelToken) -> FinishedUpload {
         let snapshot: UploadSnapshot?
+        do throws(UploadFailure) {
+            try uploader.bringBackLost(number)
+        } catch {
+            return FinishedUpload(number: number, snapshot: nil, result: .failure(error))
+        }
         do throws(StoreError) {
             snapshot = try shared.withStore { store throws(StoreError) in try store.beginUpload(number) }
         } catch {

@@ -65,13 +65,20 @@ package final class Crawler: Sendable {
 
     private func run() {
         var failures = 0
+        // The server may not have a directory any more, which only the listing of another one will say.
+        var failed: Set<InodeNumber> = []
         count()
         while true {
             guard mayWork(), !lister.isWanted else {
                 guard sleep(.milliseconds(200)) else { return }
                 continue
             }
-            guard let directory = next() else {
+            guard let directory = next(besides: failed) else {
+                if !failed.isEmpty {
+                    failed = []
+                    guard sleep(.milliseconds(200 << failures)) else { return }
+                    continue
+                }
                 state.update { $0.isDone = true }
                 guard sleep(.seconds(60), untilKicked: true) else { return }
                 state.update { $0.isDone = false }
@@ -82,6 +89,7 @@ package final class Crawler: Sendable {
                 failures = 0
             } else {
                 failures = min(failures + 1, 7)
+                failed.insert(directory)
             }
             let rest = failures == 0 ? (time.monotonic() - start) / 4 : .milliseconds(200 << failures)
             guard sleep(rest) else { return }
@@ -99,11 +107,12 @@ package final class Crawler: Sendable {
         return !state.withLock { $0.isStopped }
     }
 
-    private func next() -> InodeNumber? {
+    private func next(besides failed: Set<InodeNumber>) -> InodeNumber? {
+        let limit = failed.count + 1
         let found = try? shared.withStore { store throws(StoreError) -> InodeNumber? in
-            if let first = try store.directoriesWithBlindNames(limit: 1).first { return first }
-            let isFull = known >= limit
-            return try isFull ? store.staleDirectories(limit: 1).first : store.unlistedDirectories(limit: 1).first
+            let isFull = known >= self.limit
+            let wanted = try store.directoriesWithBlindNames(limit: limit) + store.staleDirectories(limit: limit)
+            return try (wanted + (isFull ? [] : store.partialDirectories(limit: limit))).first { !failed.contains($0) }
         }
         return found ?? nil
     }

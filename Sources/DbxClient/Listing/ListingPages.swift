@@ -142,6 +142,7 @@ package final class ListingPages: Sendable {
             parts.shared.withStore { _ = $0.endListing(of: directory) }
             throw error
         }
+        defer { parts.shared.withStore { _ = $0.endListing(of: directory) } }
         return try apply(page, of: directory, behind: request.start, cancel: cancel)
     }
 
@@ -169,13 +170,14 @@ package final class ListingPages: Sendable {
         let tree = tree.withLock { $0 }
         while true {
             let (outcome, changes, news) = try parts.shared.withStore { store in
-                let hadBlindNames = try !store.directoriesWithBlindNames(limit: 1).isEmpty
+                let isAwaited = try !(store.directoriesWithBlindNames(limit: 1) + store.staleDirectories(limit: 1))
+                    .isEmpty
                 var applier = PullApplier(
                     store: store, now: parts.time.now(), entropy: parts.entropy, device: parts.device,
                     policy: parts.conflictPolicy, isBusy: { tree?.openForWriting($0) ?? false })
                 let outcome = try applier.apply(page, of: directory, behind: start, supplement: supplement)
                 let isBehind = try SyncMeta.seq(in: store) ?? .zero < page.seq
-                let news: [ListingNews?] = [isBehind ? .head(page.seq) : nil, hadBlindNames ? .mayPush : nil]
+                let news: [ListingNews?] = [isBehind ? .head(page.seq) : nil, isAwaited ? .mayPush : nil]
                 return (outcome, applier.changes, news.compactMap(\.self))
             }
             switch outcome {
@@ -185,7 +187,8 @@ package final class ListingPages: Sendable {
                 for item in news { tell(item) }
                 return .success
             case .behind:
-                tell(.head(page.seq))
+                // What the cursor lacks may be commits of our own: the head alone does not tell.
+                tell(.mustPull)
                 return .later
             case .needs(let ids):
                 let (cursor, seq) = try parts.shared.withStore { store in

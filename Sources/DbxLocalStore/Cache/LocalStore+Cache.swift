@@ -45,6 +45,17 @@ extension LocalStore {
         }
     }
 
+    package func isAgreed(_ block: BlockNumber) throws(StoreError) -> Bool {
+        do {
+            return try queryOne("SELECT agreed FROM blocks WHERE number = ?", [block.rawValue.sqlValue]) {
+                $0[0] as Int64
+            }
+                == 1
+        } catch {
+            throw Self.storeError(error)
+        }
+    }
+
     /// The number of a block that the server has.
     package func agreedBlockNumber(_ id: BlockID) throws(StoreError) -> BlockNumber? {
         do {
@@ -238,7 +249,7 @@ extension LocalStore {
     private func evictOne() throws(StoreError) -> Bool {
         while let item = evictionClock.next() {
             // A pinned block comes back into the queue when it is pinned no more. Its frames only wait for the whole of it.
-            guard cachedBlocks.contains(item), item.frame != nil || !pinnedBlocks.contains(item.block) else { continue }
+            guard cachedBlocks.contains(item), item.frame != nil || !isKept(item.block) else { continue }
             statistics.evictedBlocks += 1
             try forget(item)
             return true

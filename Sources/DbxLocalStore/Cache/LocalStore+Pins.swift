@@ -71,9 +71,11 @@ extension LocalStore {
         pinnedBlocks = Set(try query("SELECT block FROM pinned_blocks") { BlockNumber(rawValue: $0[0]) })
     }
 
+    func isKept(_ block: BlockNumber) -> Bool { pinnedBlocks.contains(block) || keptBlocks.contains(block) }
+
     /// Gives a cached block's room back to the disk unless it is pinned; how much that is. It comes with the next epoch.
     package func evict(_ block: BlockNumber) throws(StoreError) -> Int64 {
-        guard !pinnedBlocks.contains(block) else { return 0 }
+        guard !isKept(block) else { return 0 }
         let before = cachedBytes
         try dropCache(block)
         if cachedBytes < before { statistics.evictedBlocks += 1 }

@@ -16,6 +16,7 @@ extension LocalStore {
             nextCookie = try maximum("SELECT max(cookie) FROM entries") + 1
             try loadSpace()
             try loadPins()
+            try loadLostContents()
             hasRules = try queryOne("SELECT 1 FROM ignore_files LIMIT 1") { _ in true } ?? false
             if database.isAheadOfDisk { distrustDisk() }
             try removeLeftovers()

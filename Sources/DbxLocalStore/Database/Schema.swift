@@ -12,6 +12,7 @@ enum Schema {
         migrator.registerMigration("pins") { db in try db.execute(sql: pins) }
         migrator.registerMigration("nameless") { db in try db.execute(sql: nameless) }
         migrator.registerMigration("listings") { db in try db.execute(sql: listings) }
+        migrator.registerMigration("histories") { db in try db.execute(sql: histories) }
         return migrator
     }()
 
@@ -126,5 +127,12 @@ enum Schema {
         CREATE INDEX nodes_partial ON nodes (number) WHERE flags & 64 != 0;
         CREATE INDEX nodes_stale ON nodes (number) WHERE flags & 128 != 0;
         CREATE TABLE listings (node INTEGER PRIMARY KEY, through BLOB NOT NULL, next BLOB NOT NULL);
+        """
+
+    /// `histories`: cursors of the past, by the newest commit that each knows. `lost_contents`: contents that were agreed and
+    /// that the server has lost, until they are agreed again: `extents` is what they were at the counter `change`.
+    private static let histories = """
+        CREATE TABLE histories (known INTEGER PRIMARY KEY, cursor BLOB NOT NULL);
+        CREATE TABLE lost_contents (node INTEGER PRIMARY KEY, change INTEGER NOT NULL, extents BLOB NOT NULL);
         """
 }

@@ -273,7 +273,7 @@ extension LocalStore {
     }
 
     /// The server has nothing in a directory that it does not know.
-    private func forgetBases(in directory: InodeNumber) throws {
+    func forgetBases(in directory: InodeNumber) throws {
         let change = nextChange()
         try execute("DELETE FROM entries WHERE parent = ? AND child IS NULL", [directory.sqlValue])
         try execute(
@@ -281,7 +281,7 @@ extension LocalStore {
             [change.sqlValue, directory.sqlValue])
     }
 
-    private func markAllStretches(_ node: LocalNode) throws {
+    func markAllStretches(_ node: LocalNode) throws {
         try execute(
             "INSERT INTO dirty_stretches (node, stretch) SELECT DISTINCT node, start / ? FROM content WHERE node = ? ON CONFLICT DO NOTHING",
             [ContentLimits.segmentBytes.sqlValue, node.number.sqlValue])

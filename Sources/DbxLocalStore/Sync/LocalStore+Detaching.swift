@@ -82,7 +82,7 @@ extension LocalStore {
             ])
     }
 
-    private func adopt(_ copies: [DetachedCopy], in number: InodeNumber) throws {
+    func adopt(_ copies: [DetachedCopy], in number: InodeNumber) throws {
         var node = try existing(number)
         for copy in copies {
             let extent = LocalExtent(

@@ -15,6 +15,17 @@ package struct ListingProgress: Hashable, Sendable {
 
 /// What is known of directories whose entries come from the server bit by bit.
 extension LocalStore {
+    /// Whether a change of the name can go up: what the server has there is known, and, after its data were put back to an
+    /// older state, compared.
+    package func isCompared(_ entry: LocalEntry, in directory: LocalNode) throws(StoreError) -> Bool {
+        if directory.knowledge == .stale, !directory.isOrphan {
+            guard let progress = try listingProgress(of: directory.number) else { return false }
+            return entry.name <= progress.through
+        }
+        if entry.base > .zero { return true }
+        return try knows(entry.name, in: directory)
+    }
+
     /// Whether it is known what the server has under the name, if only that it has nothing.
     package func knows(_ name: Name, in directory: LocalNode) throws(StoreError) -> Bool {
         guard directory.knowledge == .partial else { return true }
@@ -63,12 +74,15 @@ extension LocalStore {
         }
     }
 
-    /// Directories that are to be listed, those first that were known before, then in the order in which they were found:
-    /// what lies nearer to the root comes first.
+    /// Directories that are to be listed, those first that were known before.
     package func unlistedDirectories(limit: Int) throws(StoreError) -> [InodeNumber] {
+        let stale = try staleDirectories(limit: limit)
+        return try stale.isEmpty ? partialDirectories(limit: limit) : stale
+    }
+
+    /// In the order in which they were found: what lies nearer to the root comes first.
+    package func partialDirectories(limit: Int) throws(StoreError) -> [InodeNumber] {
         do {
-            let stale = try staleDirectories(limit: limit)
-            guard stale.isEmpty else { return stale }
             return try query(
                 "SELECT number FROM nodes WHERE flags & 64 != 0 AND flags & 16 = 0 ORDER BY number LIMIT ?",
                 [limit.sqlValue]
@@ -90,12 +104,13 @@ extension LocalStore {
         }
     }
 
-    /// What the server said does not fit to what is known here any more: all that was known in whole is to be listed again.
+    /// What the server said does not fit to what is known here any more: all that was known in whole is to be listed again,
+    /// also what was removed here and may come back.
     package func markDirectoriesStale() throws(StoreError) {
         try transaction {
             let directory = (NodeKind.allCases.firstIndex(of: .directory) ?? 0).sqlValue
             try execute(
-                "UPDATE nodes SET flags = flags | 128 WHERE kind = ? AND seq > 0 AND flags & 80 = 0", [directory])
+                "UPDATE nodes SET flags = flags | 128 WHERE kind = ? AND seq > 0 AND flags & 64 = 0", [directory])
             try execute("DELETE FROM listings")
             nodes.removeAll()
         }
@@ -116,7 +131,7 @@ extension LocalStore {
             return try query(
                 """
                 SELECT DISTINCT parent FROM entries JOIN nodes ON nodes.number = entries.parent
-                WHERE dirty = 1 AND base = 0 AND child IS NOT NULL AND flags & 64 != 0 LIMIT ?
+                WHERE dirty = 1 AND base <= 0 AND child IS NOT NULL AND flags & 64 != 0 LIMIT ?
                 """, [limit.sqlValue]
             ) { InodeNumber($0[0]) }
         } catch {
@@ -127,8 +142,8 @@ extension LocalStore {
     // MARK: Pages on their way
 
     /// A page of the directory is asked for: from now on what pulls take away in it is remembered.
-    package func beginListing(of directory: InodeNumber) {
-        if listingsUnderWay[directory] == nil { listingsUnderWay[directory] = [:] }
+    package func beginListing(of directory: InodeNumber, gone: [Name: Seq] = [:]) {
+        if listingsUnderWay[directory] == nil { listingsUnderWay[directory] = gone }
     }
 
     /// The page has come, or will not. What pulls have taken away meanwhile, and when.
@@ -136,6 +151,9 @@ extension LocalStore {
     package func endListing(of directory: InodeNumber) -> [Name: Seq] {
         listingsUnderWay.removeValue(forKey: directory) ?? [:]
     }
+
+    /// What is on its way tells of a history that is none any more.
+    package func endListings() { listingsUnderWay = [:] }
 
     package func isListing(_ directory: InodeNumber) -> Bool { listingsUnderWay[directory] != nil }
 

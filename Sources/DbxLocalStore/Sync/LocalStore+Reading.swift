@@ -50,11 +50,6 @@ extension LocalStore {
             [change.sqlValue, Int64(clamping: limit).sqlValue])
     }
 
-    /// Names in a directory that the server once had, whatever became of them here.
-    package func agreedEntries(in directory: InodeNumber) throws(StoreError) -> [LocalEntry] {
-        try entries("entries.parent = ? AND entries.base > 0 ORDER BY entries.name", [directory.sqlValue])
-    }
-
     package func dirtyEntries(under directory: InodeNumber) throws(StoreError) -> [LocalEntry] {
         try entries(
             "entries.parent = ? AND entries.dirty = 1 ORDER BY entries.name", [directory.sqlValue])

@@ -27,8 +27,9 @@ extension Server {
     package func commit(_ commits: [SubmittedCommit]) -> [Result<CommitResult, Problem>] {
         let now = time.now()
         let sent = outbox.takePublished()
+        let signer = cursorSigner
         let bodies: [(any MetadataTransaction) throws -> CommitApplier.Answer] = commits.map { commit in
-            { rows in try CommitApplier(rows: rows, now: now).apply(commit) }
+            { rows in try CommitApplier(rows: rows, now: now, signer: signer).apply(commit) }
         }
         do {
             let results = try metadata.writeBatch(bodies) { rows in

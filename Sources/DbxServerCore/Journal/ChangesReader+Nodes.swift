@@ -33,10 +33,9 @@ extension ChangesReader {
         var seen: Set<NodeID> = []
         var waiting = Array(ids.reversed())
         while let id = waiting.popLast() {
-            guard seen.insert(id).inserted, let node = try rows.node(id, in: namespace.id), !node.deleted else {
-                continue
-            }
+            guard seen.insert(id).inserted, let node = try rows.node(id, in: namespace.id) else { continue }
             page.nodes.append(NodeRow(node))
+            if node.deleted { continue }
             try gather(node, into: &gathered)
             for entry in try rows.entries(of: id, in: namespace.id) {
                 page.entries.append(EntryRow(entry))
@@ -50,8 +49,8 @@ extension ChangesReader {
 
     private var cursorAtHead: String {
         Cursor(
-            namespace: namespace.id, epoch: namespace.epoch, seq: namespace.head, chain: namespace.chain,
-            tombstonesAfter: .zero
+            namespace: namespace.id, epoch: namespace.epoch, seq: namespace.head, known: namespace.head,
+            chain: namespace.chain, tombstonesAfter: .zero
         ).text(signer)
     }
 

@@ -21,7 +21,7 @@ struct ChangesReader {
         let blocks = try rows.namespaceBlocks(in: namespace.id, after: cursor.seq, through: end)
         var next = cursor
         next.seq = end
-        next.chain = try chain(at: end)
+        if end > next.known { (next.known, next.chain) = (end, try check.chain(at: end)) }
         return ChangesPage(
             nodes: try (nodes + missingNodes(of: entries, beside: nodes)).sorted { $0.seq < $1.seq }.map(NodeRow.init),
             entries: entries.map(EntryRow.init), segments: segments.map(SegmentRow.init),
@@ -31,31 +31,13 @@ struct ChangesReader {
 
     private var beginning: Cursor {
         Cursor(
-            namespace: namespace.id, epoch: namespace.epoch, seq: .zero, chain: CommitChain.start,
-            tombstonesAfter: namespace.head)
+            namespace: namespace.id, epoch: namespace.epoch, seq: .zero, known: .zero,
+            chain: CommitChain.start, tombstonesAfter: namespace.head)
     }
 
-    func checked(_ text: String) throws -> Cursor {
-        guard let cursor = Cursor(text: text, signer), cursor.namespace == namespace.id else {
-            throw Problem.badRequest("The cursor is none that this server gave out for this namespace.")
-        }
-        guard cursor.epoch == namespace.epoch, cursor.seq >= namespace.floor, cursor.seq <= namespace.head,
-            try chain(at: cursor.seq) == cursor.chain
-        else {
-            throw Problem(
-                kind: .cursorGone, detail: "The server's history differs from what the cursor knows: list again.")
-        }
-        return cursor
-    }
+    private var check: CursorCheck { CursorCheck(rows: rows, namespace: namespace, signer: signer) }
 
-    private func chain(at seq: Seq) throws -> [UInt8] {
-        if seq == .zero { return CommitChain.start }
-        if seq == namespace.head { return namespace.chain }
-        guard let commit = try rows.commit(at: seq, in: namespace.id) else {
-            throw StoreError.corrupt("commit \(seq) of namespace \(namespace.id) is missing")
-        }
-        return commit.chain
-    }
+    func checked(_ text: String) throws -> Cursor { try check.start(text) }
 
     /// The last seq of the page: no seq is split over two.
     private func endOfPage(after seq: Seq, limit: Int) throws -> Seq {

@@ -72,13 +72,13 @@ extension OpenAPIDocument {
           "post": {
             "operationId": "commit", "summary": "Apply a changeset as a whole, or nothing of it",
             \(body("CommitRequest")),
-            "responses": { \(ok("Applied, now or when the same commit came first.", reference("CommitResult"))), \(problems(400, 401, 403, 404, 409, 413, 422, 429, 507)) }
+            "responses": { \(ok("Applied, now or when the same commit came first.", reference("CommitResult"))), \(problems(400, 401, 403, 404, 409, 410, 413, 422, 429, 507)) }
           }
         },
         "/v1/namespaces/{namespace}/nodes": {
           \(inPath("namespace")),
           "get": {
-            "operationId": "readNodes", "summary": "Nodes with their content and all that leads to them; those that do not exist are left out",
+            "operationId": "readNodes", "summary": "Nodes with their content and all that leads to them; those that never existed are left out",
             "parameters": [
               { "name": "ids", "in": "query", "required": true, "description": "1 to 100 ids, with commas between.", "schema": { "type": "string" } },
               { "$ref": "#/components/parameters/cursor" }

@@ -36,6 +36,7 @@ extension OpenAPIDocument {
             ["type": text, "title": text, "status": integer, "detail": text],
             optional: [
                 "nodes": list(reference("NodeRow")), "entries": list(reference("EntryRow")), "missing": list(blockID),
+                "common": seq, "mended": boolean,
             ]),
         "LoginRequest": object(["user": text, "password": text, "device": text]),
         "LoginResponse": object(["token": text, "user": id, "device": id]),
@@ -104,10 +105,11 @@ extension OpenAPIDocument {
     ])
 
     static let commitSchemas = schemas([
-        "CommitRequest": object([
-            "id": id, "nodes": list(reference("NodeChange")), "entries": list(reference("EntryChange")),
-            "directoryTimes": list(reference("DirectoryTime")), "blocks": list(reference("CommittedBlock")),
-        ]),
+        "CommitRequest": object(
+            [
+                "id": id, "nodes": list(reference("NodeChange")), "entries": list(reference("EntryChange")),
+                "directoryTimes": list(reference("DirectoryTime")), "blocks": list(reference("CommittedBlock")),
+            ], optional: ["cursor": text]),
         "NodeChange": object(
             ["id": id, "kind": nodeKind],
             optional: ["attributes": reference("AttributesChange"), "content": reference("ContentChange")]),
@@ -126,7 +128,7 @@ extension OpenAPIDocument {
             ["parent": id, "base": seq], optional: ["name": text, "name64": base64, "node": id, "lastContent": seq]),
         "DirectoryTime": object(["node": id, "mtime": time, "explicit": boolean]),
         "CommittedBlock": object(["id": blockID, "wrap": reference("BlockWrap")], optional: ["body": base64]),
-        "CommitResult": object(["seq": seq, "quota": reference("Quota")]),
+        "CommitResult": object(["seq": seq, "quota": reference("Quota")], optional: ["cursor": text]),
     ])
 
     static let transferSchemas = schemas([

@@ -145,6 +145,8 @@ package protocol BlockRows {
 package protocol JournalRows {
     func commit(_ id: CommitID, in namespace: NamespaceID) throws(StoreError) -> CommitRecord?
     func commit(at seq: Seq, in namespace: NamespaceID) throws(StoreError) -> CommitRecord?
+    /// How many behind `after` no device has sent.
+    func ownCommits(in namespace: NamespaceID, after: Seq) throws(StoreError) -> Int
     func insert(_ commit: CommitRecord, in namespace: NamespaceID) throws(StoreError)
     /// The first seqs behind `after` that any row of the namespace carries, in order, one for each row.
     func rowSeqs(in namespace: NamespaceID, after: Seq, limit: Int) throws(StoreError) -> [Seq]

@@ -9,6 +9,12 @@ extension SQLTransaction {
         try row(JournalStatements.commitAt, [SQLValue(namespace), SQLValue(seq)], Self.commit)
     }
 
+    func ownCommits(in namespace: NamespaceID, after: Seq) throws(StoreError) -> Int {
+        try row(JournalStatements.ownCommits, [SQLValue(namespace), SQLValue(after)]) { row throws(StoreError) in
+            try row.count()
+        } ?? 0
+    }
+
     func insert(_ commit: CommitRecord, in namespace: NamespaceID) throws(StoreError) {
         try run(
             JournalStatements.insertCommit,

@@ -12,6 +12,8 @@ package enum JournalStatements: String, SQLStatements {
         INSERT INTO commits (namespace_id, seq, id, digest, chain, device_id, committed_at, used_bytes, limit_bytes)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
         """
+    /// The server's own, behind a seq.
+    case ownCommits = "SELECT COUNT(*) FROM commits WHERE namespace_id = ?1 AND seq > ?2 AND device_id IS NULL"
     case insertNotice = "INSERT INTO outbox (namespace_id, seq) VALUES (?1, ?2)"
     case notices = "SELECT namespace_id, seq FROM outbox ORDER BY namespace_id, seq LIMIT ?1"
     case deleteNotice = "DELETE FROM outbox WHERE namespace_id = ?1 AND seq = ?2"

@@ -9,6 +9,9 @@ extension PullApplier {
         guard try scope.concerns(row, in: parent) else { return }
         let local = try store.entry(parent: row.parent, name: row.name)
         if let local, row.seq <= local.base { return }
+        if let local, try isOlder(row, than: local) {
+            return try store.rebaseEntry(parent: row.parent, name: row.name, base: row.seq, baseNode: row.node)
+        }
         if row.node == nil {
             if local != nil { postpone(row) }
             return
@@ -25,6 +28,15 @@ extension PullApplier {
         case .keepBoth:
             if let local { try settle(local, against: row, in: parent) }
         }
+    }
+
+    /// Whether ours was agreed after the row, and the server has lost it. A directory is not replaced so: what is in it
+    /// would have to go, and nobody knows it.
+    private func isOlder(_ row: EntryRow, than local: LocalEntry) throws -> Bool {
+        guard local.base == .unknown, let id = row.node, id != local.node, let common, row.seq <= common.seq else {
+            return false
+        }
+        return try store.node(id)?.kind != .directory
     }
 
     /// Whether the entry is the last name of a file that was written here, or of a directory with work of ours in it:
@@ -53,7 +65,9 @@ extension PullApplier {
         if let node = try row.node.flatMap({ try store.node($0) }) {
             try received.willName(node, row.name, in: parent, store: store)
         }
-        let isNews = try !isListing || store.entry(parent: row.parent, name: row.name) != nil
+        // Of what was known once, programs have been told that it is not there.
+        let isNews =
+            try !isListing || parent.knowledge != .partial || store.entry(parent: row.parent, name: row.name) != nil
         try store.putAgreedEntry(parent: row.parent, name: row.name, node: row.node, seq: row.seq)
         if isNews {
             note(.entry(parent: parent.number, name: row.name))
@@ -204,7 +218,12 @@ extension PullApplier {
         if isFull, !livesElsewhere, !evenIfFull { return false }
         let isOurs = local.dirty || (node.contentDirty && node.links == 1) || (isFull && !livesElsewhere)
         if isOurs {
-            try store.rebaseEntry(parent: row.parent, name: row.name, base: row.seq, baseNode: nil)
+            // A listing knows no tombstone: it says that there is nothing.
+            if isListing {
+                try store.rebaseOnNothing(local)
+            } else {
+                try store.rebaseEntry(parent: row.parent, name: row.name, base: row.seq, baseNode: nil)
+            }
         } else {
             try received.willRemove(row.name, of: node, in: parent, store: store)
             try store.putAgreedEntry(parent: row.parent, name: row.name, node: nil, seq: row.seq)

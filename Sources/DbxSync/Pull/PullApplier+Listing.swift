@@ -16,7 +16,8 @@ package enum ListingOutcome: Hashable, Sendable {
 
 extension PullApplier {
     /// Takes a page of the directory's listing that begins behind `start`. In one transaction, with the store's lock held;
-    /// `beginListing` was called before the page was asked for, with the cursor of that moment.
+    /// `beginListing` was called before the page was asked for, with the cursor of that moment; where the outcome is that
+    /// nodes have to be asked for, it is still under way.
     ///
     /// The page tells of one moment, this client's cursor stands at another. A name counts if its row is not newer than the
     /// cursor, for a pull will bring what is newer, and if no pull since has taken it away: so the directory is then known
@@ -26,7 +27,18 @@ extension PullApplier {
         supplement: PullSupplement? = nil
     ) throws -> ListingOutcome {
         isListing = true
+        guard store.isListing(directory) else { return .obsolete }
         let gone = store.endListing(of: directory)
+        let outcome = try apply(page, of: directory, behind: start, supplement: supplement, gone: gone)
+        // Until it is tried again the page is still on its way.
+        if case .needs = outcome { store.beginListing(of: directory, gone: gone) }
+        return outcome
+    }
+
+    private mutating func apply(
+        _ page: ListingPage, of directory: InodeNumber, behind start: ListingProgress?,
+        supplement: PullSupplement?, gone: [Name: Seq]
+    ) throws -> ListingOutcome {
         guard let node = try store.node(directory), node.knowledge != .whole, !node.isOrphan,
             try store.listingProgress(of: directory) == start
         else { return .obsolete }
@@ -35,6 +47,7 @@ extension PullApplier {
                 try SyncMeta.setCursor(page.cursor, at: page.seq, in: store)
             }
             let position = try SyncMeta.seq(in: store) ?? .zero
+            common = try CommonHistory.last(in: store)
             var rows = ChangesPage(
                 nodes: page.nodes, entries: page.entries, segments: page.segments, blocks: page.blocks, cursor: "",
                 seq: page.seq, complete: true, quota: Quota(usedBytes: 0, limitBytes: nil))
@@ -89,25 +102,52 @@ extension PullApplier {
 
     // MARK: Names that the server no longer has
 
-    /// Adds the end of the names that were known in the page's stretch, are not in it, and whose nodes live on elsewhere.
-    /// Returned is what has to be asked for first. A node that the server does not have at all stays: it may be the server
-    /// that has lost it, by a restore from a backup.
-    private func addMissing(
+    /// Adds the end of the names that were known in the page's stretch and are not in it, with all that was in directories
+    /// that are gone; names that were changed here become new ones. Returned is what has to be asked for first: whether a
+    /// node lives on elsewhere.
+    private mutating func addMissing(
         _ page: ListingPage, in directory: LocalNode, behind start: ListingProgress?, _ supplement: PullSupplement?,
         to rows: inout ChangesPage
     ) throws -> Set<NodeID> {
         let present = Set(page.entries.map(\.name))
         let last = page.next == nil ? nil : page.entries.last?.name
+        var waiting = try store.comparableEntries(in: directory.number).filter { entry in
+            entry.base <= page.seq && !present.contains(entry.name) && start.map({ entry.name > $0.through }) ?? true
+                && last.map({ entry.name <= $0 }) ?? true
+        }
         var asked: Set<NodeID> = []
-        for entry in try store.agreedEntries(in: directory.number) {
-            guard entry.base <= page.seq, !present.contains(entry.name), start.map({ entry.name > $0.through }) ?? true,
-                last.map({ entry.name <= $0 }) ?? true, let id = entry.baseNode
-            else { continue }
-            asked.insert(id)
-            guard let supplement, !supplement.isGone(id) else { continue }
+        var changed: [LocalEntry] = []
+        while let entry = waiting.popLast() {
+            if let id = entry.baseNode { asked.insert(id) }
+            if entry.dirty {
+                changed.append(entry)
+                continue
+            }
+            guard let id = entry.node, let supplement, supplement.requested.contains(id) else { continue }
+            if supplement.isGone(id), try isSpared(id, supplement) { continue }
             rows.entries.append(
                 EntryRow(parent: entry.parentID, name: entry.name, node: nil, seq: page.seq, commit: nil))
+            guard supplement.isGone(id), let node = try store.node(id), node.kind == .directory else { continue }
+            waiting += try store.comparableEntries(in: node.number).filter { $0.base <= page.seq }
         }
-        return asked.subtracting(supplement?.requested ?? [])
+        let missing = asked.subtracting(supplement?.requested ?? [])
+        if missing.isEmpty { try rebase(changed, supplement) }
+        return missing
+    }
+
+    /// What a server with damaged data does not have it may have lost: it stays here, and is not sent by itself.
+    private func isSpared(_ id: NodeID, _ supplement: PullSupplement) throws -> Bool {
+        guard common?.isMended ?? false, !supplement.hasEnded(id), let node = try store.node(id) else { return false }
+        if node.kind == .directory { try store.setKnowledge(of: node.number, .whole) }
+        return true
+    }
+
+    /// The server has nothing under names that were changed here. What they led to before ends, where it has ended there.
+    private mutating func rebase(_ changed: [LocalEntry], _ supplement: PullSupplement?) throws {
+        for entry in changed {
+            try store.rebaseOnNothing(entry)
+            guard let id = entry.baseNode, supplement?.isGone(id) ?? false else { continue }
+            if try store.node(id)?.isOrphan ?? false { try postpone(endOf: id) }
+        }
     }
 }

@@ -47,6 +47,7 @@ extension PullApplier {
         }
         let segments = contentMoved ? try segments + takeDeferredSegments(besides: segments, upTo: row) : segments
         if contentMoved, local.contentDirty {
+            if try agreeAgain(local, row, segments) { return }
             return try settleContents(local, remote: row, segments: segments)
         }
         if contentMoved {
@@ -120,9 +121,19 @@ extension PullApplier {
         return waiting.segments.filter { !brought.contains($0.index) }
     }
 
+    /// The server had lost what is here, and somebody has sent it again: it is agreed as it was.
+    private mutating func agreeAgain(_ local: LocalNode, _ row: NodeRow, _ segments: [SegmentRow]) throws -> Bool {
+        let stretches = Dictionary(segments.map { ($0.index, $0.extents) }) { _, last in last }
+        guard try store.isLostContent(of: local, size: row.size, stretches: stretches) else { return false }
+        try store.putAgreedNode(AgreedNode(row))
+        try applySegments(segments, of: row.id)
+        note(.attributes(local.number))
+        return true
+    }
+
     /// Content against content: ours goes on as a new file, the node takes the server's state. Who has the name is the
     /// policy's affair; by default the server's, and ours gets a conflict name.
-    private mutating func settleContents(
+    mutating func settleContents(
         _ local: LocalNode, remote row: NodeRow, segments: [SegmentRow], as decided: ConflictPolicy.Outcome? = nil
     ) throws {
         let outcome =

@@ -20,6 +20,8 @@ package struct PullApplier {
 
     package private(set) var changes: [TreeChange] = []
     package private(set) var conflicts: [ConflictNotice] = []
+    /// Versions that the server has lost and that nobody can send from here.
+    package internal(set) var losses: [LostVersion] = []
     /// What a person would like to know of it.
     package var activities: [TreeActivity] { received.all }
     /// New segment rows of nodes that were known before: a node's row may stand in a later page than its segments.
@@ -40,6 +42,8 @@ package struct PullApplier {
     var scope: PullScope
     /// Names that nobody was told of are nothing to forget.
     var isListing = false
+    /// Of a listing that compares what was known with the server's data, which were put back to an older state.
+    var common: CommonHistory?
 
     package init(
         store: LocalStore, now: Timestamp, entropy: any Entropy, device: String, policy: ConflictPolicy = .keepBoth,
@@ -133,7 +137,7 @@ package struct PullApplier {
     mutating func postpone(_ removal: EntryRow) { removals.append(removal) }
     mutating func postpone(_ tombstone: NodeRow) { tombstones.append(tombstone) }
     /// The server, asked for the node, does not have it.
-    private mutating func postpone(endOf id: NodeID) throws {
+    mutating func postpone(endOf id: NodeID) throws {
         guard let node = try store.node(id) else { return }
         tombstones.append(
             NodeRow(
@@ -162,6 +166,10 @@ package struct ConflictNotice: Hashable, Sendable {
 package enum SyncMeta {
     package static let cursor = "cursor"
     private static let seq = "seq"
+    /// How far the server's history was known when everything had to be listed anew.
+    static let common = "common"
+    /// Versions that were lost with the server's history, until somebody sends them again.
+    package static let losses = "losses"
     /// Nodes whose local changes are being taken back: the next whole listing counts.
     package static let restoring = "restoring"
     /// The mass-change guard's record.
@@ -175,6 +183,16 @@ package enum SyncMeta {
     static func setCursor(_ cursor: String, at position: Seq, in store: LocalStore) throws(StoreError) {
         try store.setMeta(Self.cursor, Array(cursor.utf8))
         try store.setMeta(seq, position.value.bigEndianBytes)
+        try store.noteHistory(Array(cursor.utf8), known: position)
+    }
+
+    /// The cursor knows of a commit of ours now; it stands where it stood.
+    static func advance(
+        _ cursor: String?, to new: String?, knowing seq: Seq, in store: LocalStore
+    ) throws(StoreError) {
+        guard let cursor, let new, try store.meta(Self.cursor) == Array(cursor.utf8) else { return }
+        try store.setMeta(Self.cursor, Array(new.utf8))
+        try store.noteHistory(Array(new.utf8), known: seq)
     }
 }
 

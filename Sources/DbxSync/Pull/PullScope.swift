@@ -154,7 +154,7 @@ struct PullScope {
     /// Known nodes that lose their last known name and live on somewhere: where, has to be asked.
     private mutating func findMovedAway() throws {
         for (id, keys) in lost where !gone.contains(id) && !gained.contains(id) && !needs.contains(id) {
-            guard let node = try store.node(id) else { continue }
+            guard let node = try store.node(id), !node.isNew else { continue }
             let left = try store.entries(of: node.number).contains { name in
                 !keys.contains { $0.parent == name.parentID && $0.name == name.name }
             }
@@ -196,20 +196,29 @@ package struct PullSupplement: Sendable {
     package private(set) var requested: Set<NodeID>
     private(set) var page: ChangesPage
     private let namesOf: [NodeID: [EntryRow]]
-    private let found: Set<NodeID>
+    private let found: [NodeID: NodeRow]
+    private let ended: Set<NodeID>
+    private let segmentsOf: [NodeID: [SegmentRow]]
 
     package init(_ requested: Set<NodeID>, _ answers: [NodesPage]) {
         self.requested = requested
         page = ChangesPage(
-            nodes: answers.flatMap(\.nodes), entries: answers.flatMap(\.entries), segments: answers.flatMap(\.segments),
+            nodes: answers.flatMap(\.nodes).filter { !$0.deleted }, entries: answers.flatMap(\.entries),
+            segments: answers.flatMap(\.segments),
             blocks: answers.flatMap(\.blocks), cursor: "", seq: answers.map(\.seq).max() ?? .zero, complete: true,
             quota: Quota(usedBytes: 0, limitBytes: nil))
-        found = Set(page.nodes.map(\.id))
+        found = Dictionary(page.nodes.map { ($0.id, $0) }) { first, _ in first }
+        segmentsOf = Dictionary(grouping: page.segments, by: \.node)
+        ended = Set(answers.flatMap(\.nodes).filter(\.deleted).map(\.id))
         namesOf = Dictionary(grouping: page.entries.filter { $0.node != nil }) { $0.node ?? $0.parent }
     }
 
     /// Whether it was asked for and is not there.
-    func isGone(_ id: NodeID) -> Bool { requested.contains(id) && !found.contains(id) }
+    func isGone(_ id: NodeID) -> Bool { requested.contains(id) && found[id] == nil }
+    /// Whether it was asked for, and the server knows that it was removed.
+    func hasEnded(_ id: NodeID) -> Bool { ended.contains(id) }
+    func row(of id: NodeID) -> NodeRow? { found[id] }
+    func segments(of id: NodeID) -> [SegmentRow] { segmentsOf[id] ?? [] }
 
     package var seq: Seq { page.seq }
 
@@ -218,6 +227,6 @@ package struct PullSupplement: Sendable {
     /// Whether it tells of the tree as it was at `seq`: else the rows up to its own have to come first.
     package func isTrue(at seq: Seq) -> Bool {
         if page.seq <= seq { return true }
-        return page.entries.allSatisfy { $0.seq <= seq } && requested.allSatisfy(found.contains)
+        return page.entries.allSatisfy { $0.seq <= seq } && requested.allSatisfy { found[$0] != nil }
     }
 }

@@ -15,13 +15,15 @@ import DbxWire
 /// A name whose new file still waits for its content is left out, and says what held before: gone if its old node has
 /// moved on within this commit, else unchanged.
 struct CommitBuilder {
-    private let store: LocalStore
-    private let context: PushContext
+    let store: LocalStore
+    let context: PushContext
     private let now: Timestamp
     /// Files whose newer content is known and not applied yet.
-    private let deferred: Set<NodeID>
+    let deferred: Set<NodeID>
     /// Whether something stands in a directory that is known in part only, under a name that is not.
-    private let hasBlindNames: Bool
+    let hasBlindNames: Bool
+    /// Whether directories are to be compared with the server's again.
+    let hasStaleDirectories: Bool
 
     private(set) var nodes: [NodeID: NodeChange] = [:]
     private(set) var entries: [EntryKey: EntryChange] = [:]
@@ -38,6 +40,7 @@ struct CommitBuilder {
     init(store: LocalStore, context: PushContext, now: Timestamp, rowLimit: Int) throws {
         deferred = Set(try store.deferredNodes())
         hasBlindNames = try !store.directoriesWithBlindNames(limit: 1).isEmpty
+        hasStaleDirectories = try !store.staleDirectories(limit: 1).isEmpty
         self.rowLimit = rowLimit
         self.store = store
         self.context = context
@@ -105,6 +108,7 @@ struct CommitBuilder {
     }
 
     private mutating func addChanged(_ node: LocalNode) throws {
+        guard try isCompared(node) else { return }
         let hasContent = node.contentDirty && context.uploaded[node.number] != nil
         guard node.attributesDirty || hasContent else { return }
         insert(
@@ -196,41 +200,6 @@ struct CommitBuilder {
         try addDisplaced(entry)
     }
 
-    /// Whether the entry has to wait: as when it lies in a new directory that the server refused, however deep.
-    private func isHeldBack(_ entry: LocalEntry) throws -> Bool {
-        // Newer content of the file waits until a program closes it: only then it is known what becomes of the name.
-        if let base = entry.baseNode, base != entry.node, deferred.contains(base) { return true }
-        guard !context.held.isEmpty || context.rule != nil || hasBlindNames else { return false }
-        var seen: Set<EntryKey> = []
-        return try isHeldBack(entry, &seen)
-    }
-
-    private func isHeldBack(_ entry: LocalEntry, _ seen: inout Set<EntryKey>) throws -> Bool {
-        guard entry.dirty, seen.insert(EntryKey(parent: entry.parentID, name: entry.name)).inserted else {
-            return false
-        }
-        if try context.rule?.holds(entry, in: store) ?? false { return true }
-        var parent = try store.node(entry.parentID)
-        // What the server has under the name has to be known first.
-        if let parent, entry.base == .zero, try !store.knows(entry.name, in: parent) { return true }
-        while let directory = parent, directory.isNew {
-            if try isHeld(directory) { return true }
-            parent = try store.entries(of: directory.number).first.flatMap { try store.node($0.parentID) }
-        }
-        guard let base = entry.baseNode, base != entry.node, let old = try store.node(base) else { return false }
-        // A directory goes only with all that left it, a node leaves its name only for one that can go too.
-        if old.isOrphan {
-            for left in try store.dirtyEntries(under: old.number) where try isHeldBack(left, &seen) { return true }
-            return false
-        }
-        for name in try store.entries(of: old.number) where try !isHeldBack(name, &seen) { return false }
-        return true
-    }
-
-    private func isHeld(_ node: LocalNode) throws -> Bool {
-        try context.held.contains(node.id) || context.rule?.holds(node, in: store) ?? false
-    }
-
     private mutating func addRemoval(_ entry: LocalEntry) throws {
         try insert(entry, key: EntryKey(parent: entry.parentID, name: entry.name), node: nil)
         try addParent(of: entry)
@@ -299,7 +268,8 @@ struct CommitBuilder {
             return DirectoryTime(node: directory, mtime: node.attributes.mtime, explicit: node.mtimeIsExplicit)
         }
         return CommitRequest(
-            id: id, nodes: nodeOrder.compactMap { nodes[$0] }, entries: entryOrder.compactMap { entries[$0] },
+            id: id, cursor: try store.meta(SyncMeta.cursor).map { String(decoding: $0, as: UTF8.self) },
+            nodes: nodeOrder.compactMap { nodes[$0] }, entries: entryOrder.compactMap { entries[$0] },
             directoryTimes: times, blocks: try blocks())
     }
 

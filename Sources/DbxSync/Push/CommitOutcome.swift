@@ -1,6 +1,6 @@
 import DbxContent
 package import DbxLocalStore
-package import DbxModel
+import DbxModel
 package import DbxWire
 
 /// What an answered commit means for the local rows: they now stand at `seq`, and what changed here meanwhile stays dirty on
@@ -13,16 +13,20 @@ package struct CommitOutcome {
     private static let meta = "accepted"
 
     private let id: CommitID
+    private let cursors: (before: String?, after: String?)
     private let covered: CoveredRows
     private let blocks: [AgreedBlock]
     private let changes: [NodeID: NodeChange]
     private let seq: Seq
     private let rowsAtOnce: Int
 
-    package init(of request: CommitRequest, _ covered: CoveredRows, seq: Seq, rowsAtOnce: Int = 64) {
+    package init(
+        of request: CommitRequest, _ covered: CoveredRows, answer: CommitResult, rowsAtOnce: Int = 64
+    ) {
         id = request.id
+        cursors = (request.cursor, answer.cursor)
         self.covered = covered
-        self.seq = seq
+        seq = answer.seq
         self.rowsAtOnce = rowsAtOnce
         blocks = request.blocks.map { AgreedBlock(id: $0.id, wrap: $0.wrap) }
         changes = Dictionary(request.nodes.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
@@ -39,6 +43,7 @@ package struct CommitOutcome {
                 return true
             }
             try store.setMeta(Self.meta, nil)
+            try SyncMeta.advance(cursors.before, to: cursors.after, knowing: seq, in: store)
             try store.removeCommit(id)
             return false
         }

@@ -39,6 +39,11 @@ package final class ContentUploader: Sendable {
     /// The server says that it does not have these blocks.
     package func doubt(_ missing: [BlockID]) { blocks.doubt(missing) }
 
+    /// To be called before the snapshot is taken: what the server has lost of the file becomes part of it.
+    package func bringBackLost(_ number: InodeNumber) throws(UploadFailure) {
+        try LostContentCopy(shared: shared).bringBack(number)
+    }
+
     /// Returns when the server has every block of the snapshot, whose bytes must stay until then.
     package func upload(_ snapshot: UploadSnapshot, cancel: CancelToken) throws(UploadFailure) -> ContentUpload {
         let bases = BlockBases(snapshot, replacing: try replaced(by: snapshot))

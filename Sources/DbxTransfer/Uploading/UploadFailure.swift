@@ -10,6 +10,8 @@ package enum UploadFailure: Error, Hashable, Sendable {
     case keys(KeyringError)
     /// A block did not decode to what went in; nothing of it was sent.
     case block(BlockError)
+    /// The server has lost it, and not all of it is here.
+    case lost
     case cancelled
 }
 
@@ -21,6 +23,7 @@ extension UploadFailure: CustomStringConvertible {
         case .keys(.readOnly): "this account may only read here"
         case .keys(let error): "the keys of this account cannot be used (\(error))"
         case .block(let error): "the data could not be made into a block that reads back (\(error))"
+        case .lost: "the server has lost what was here only in part"
         case .cancelled: "cancelled"
         }
     }

@@ -173,8 +173,11 @@ package final class MountedClient {
             package var isComplete: Bool
         }
 
+        package struct LostVersion: Decodable, Sendable { package var path: String }
+
         package var mountPoint: String
         package var tree: Tree
+        package var lostVersions: [LostVersion]
         package var connection: Connection
         package var pending: Pending
         package var counters: Counters

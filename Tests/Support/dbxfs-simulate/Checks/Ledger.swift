@@ -30,6 +30,9 @@ final class Ledger: @unchecked Sendable {
     /// Of each device, those that a power cut could take back.
     private var recorded: [String: [Int]] = [:]
 
+    /// Of contents that the server may have lost: who holds them.
+    private var holders: [Content: Set<String>] = [:]
+
     static func content(of bytes: [UInt8]) -> Content? {
         if bytes.isEmpty { return nil }
         return bytes.withUnsafeBytes { sim_hash(0xCBF2_9CE4_8422_2325, $0.baseAddress, $0.count) }
@@ -59,7 +62,16 @@ final class Ledger: @unchecked Sendable {
         }
     }
 
+    /// The server has older data now: what no device holds may be gone.
+    func serverWentBack(_ held: [String: Set<Content>]) {
+        for content in changes.compactMap(\.made) {
+            let who = Set(held.filter { $0.value.contains(content) }.keys)
+            holders[content] = who
+        }
+    }
+
     func lostPower(_ device: String) {
+        for content in holders.keys { holders[content]?.remove(device) }
         for index in recorded[device] ?? [] where changes[index].certainty == .recorded {
             changes[index].certainty = .uncertain
         }
@@ -89,7 +101,9 @@ final class Ledger: @unchecked Sendable {
             return answer
         }
         return changes.filter { change in
-            guard change.certainty != .uncertain, let made = change.made else { return false }
+            guard change.certainty != .uncertain, let made = change.made, holders[made]?.isEmpty != true else {
+                return false
+            }
             return !isAccountedFor(made)
         }.map { "\($0.device): \($0.text)" }
     }

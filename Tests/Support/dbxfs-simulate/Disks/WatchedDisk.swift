@@ -64,6 +64,9 @@ final class WatchedDisk: @unchecked Sendable {
         disk.afterPowerCut(fate, entropy)
     }
 
+    /// All that has been written until now.
+    func copy(_ entropy: SeededEntropy) -> SimulatedDisk { disk.afterPowerCut(.everything, entropy) }
+
     // MARK: Changes
 
     private func take(_ operation: sim_operation) -> Int32 {

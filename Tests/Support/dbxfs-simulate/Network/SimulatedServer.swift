@@ -3,6 +3,7 @@ import CurlHTTP
 import DbxClientAPI
 import DbxModel
 import DbxServerCore
+import DbxServerStores
 import DbxSystem
 import DbxTestKit
 import DbxWire
@@ -21,6 +22,7 @@ final class SimulatedServer: @unchecked Sendable {
     private var waiting: [WorkerThread] = []
     /// Another one after each start.
     private(set) var life = 0
+    private var disks = 0
     var requests = 0
     var commitRequests = 0
     private(set) var internalErrors: [String] = []
@@ -110,11 +112,32 @@ final class SimulatedServer: @unchecked Sendable {
         try start()
     }
 
+    /// A copy of all files as they are now.
+    func backUp() -> SimulatedDisk { disk.copy(entropy) }
+
+    /// The server starts with older data: by a restore, of which it knows, or by copying files, of which it does not.
+    func putBack(_ backup: SimulatedDisk, isRestored: Bool) throws {
+        disk.die()
+        server = nil
+        try replaceDisk(with: backup)
+        if isRestored {
+            let epoch = entropy.bytes(16)
+            try SQLMetadataStore(sqliteFile: dataDirectory + "/metadata.db").write { try $0.startEpoch(epoch) }
+        }
+        trace.note("server starts again with older data")
+        try start()
+    }
+
+    func forgetRemovals() throws { try ForgottenRemovals.make(in: dataDirectory) }
+
+    private var dataDirectory: String { disk.path + "/data" }
+
     private func replaceDisk(with contents: SimulatedDisk) throws {
         let new = try WatchedDisk(
-            at: "\(root)/server-\(life)", contents: contents, label: "server", trace: trace, planted: planted)
+            at: "\(root)/server-\(life)-\(disks)", contents: contents, label: "server", trace: trace, planted: planted)
         disk.remove()
         disk = new
+        disks += 1
     }
 
     func shutdown() {

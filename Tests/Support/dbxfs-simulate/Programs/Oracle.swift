@@ -13,7 +13,25 @@ struct Oracle {
     let login: Login
     let shared: SharedStore
 
-    func content(of number: InodeNumber) -> [UInt8]? {
+    /// The contents of all files that have a name and whose bytes are on this device.
+    func contentsHere() -> Set<Ledger.Content> {
+        var found: Set<Ledger.Content> = []
+        var waiting: [InodeNumber] = [.root]
+        while let directory = waiting.popLast() {
+            let entries =
+                (try? shared.withStore { store throws(StoreError) in
+                    try store.list(directory, after: 0, limit: .max)
+                }) ?? []
+            for entry in entries {
+                if entry.kind == .directory { waiting.append(entry.number) }
+                guard entry.kind == .file, let bytes = content(of: entry.number, isHere: true) else { continue }
+                if let content = Ledger.content(of: bytes) { found.insert(content) }
+            }
+        }
+        return found
+    }
+
+    func content(of number: InodeNumber, isHere: Bool = false) -> [UInt8]? {
         guard
             let (size, extents) = try? shared.withStore({ store throws(StoreError) -> (Int64, [LocalExtent])? in
                 guard let node = try store.node(number), node.kind == .file else { return nil }
@@ -26,7 +44,9 @@ struct Oracle {
             switch extent.source {
             case .staging(let location, _): part = try? shared.segments.read(count: Int(extent.length), at: location)
             case .block(let block, let offset):
-                part = plain(block).map { Array($0[Int(offset)..<Int(offset + extent.length)]) }
+                part = (isHere ? fromCache(block) : plain(block)).map {
+                    Array($0[Int(offset)..<Int(offset + extent.length)])
+                }
             }
             guard let part else { return nil }
             bytes.replaceSubrange(Int(extent.offset)..<Int(extent.end), with: part)

@@ -90,7 +90,8 @@ final class DeviceLife: @unchecked Sendable {
             events: engine, states: engine, limits: limits)
         crawler = Crawler(shared: shared, lister: lister, limit: treeLimit, time: time) { connectivity.isConnected }
         events = EventStream(
-            api: api, namespace: grant.id, connectivity: connectivity, time: time, entropy: entropy
+            api: api, namespace: grant.id, connectivity: connectivity, time: time, entropy: entropy,
+            opened: { [engine] in engine.serverMayBeAnother() }
         ) { [engine] head in engine.noticed(head: head) }
         judge = try WorkerThread(name: "dbxfs-connect") { connectivity.run(asking: api) }
         self.shared = shared

@@ -12,6 +12,10 @@ struct Plan {
         case killServer
         case serverPowerCut(afterChanges: Int)
         case quota(bytes: Int64, Duration)
+        /// The server's data become again what they are now, after a while.
+        case restore(isRestored: Bool, after: Duration)
+        /// It forgets what was removed, so that older cursors are too old.
+        case forget
     }
 
     enum Action {
@@ -45,11 +49,21 @@ struct Plan {
         }
         actions += (0..<faults).map { _ in Action.fault(Self.fault(entropy, devices: devices)) }
         if isSolo { actions.removeAll { if case .fault(.badDisk) = $0 { true } else { false } } }
+        if seed % 5 == 0, !isSolo { actions += Self.restores(SeededEntropy(seed: ~seed)) }
         let planned = actions.map {
             (at: Duration.milliseconds(entropy.number(below: milliseconds)), $0, entropy.next())
         }
         for (index, (at, action, seed)) in planned.sorted(by: { $0.at < $1.at }).enumerated() {
             steps.append(Step(index: index, at: at, seed: seed, action: action))
+        }
+    }
+
+    /// Of some seeds only, so that the plans of all others stay what they are.
+    private static func restores(_ entropy: SeededEntropy) -> [Action] {
+        (0..<1 + entropy.number(below: 3)).map { _ in
+            if entropy.chance(25) { return .fault(.forget) }
+            let delay = Duration.milliseconds(500 + entropy.number(below: 30_000))
+            return .fault(.restore(isRestored: entropy.chance(50), after: delay))
         }
     }
 

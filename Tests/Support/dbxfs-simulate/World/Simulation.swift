@@ -154,7 +154,25 @@ final class Simulation: @unchecked Sendable {
         case .quota(let bytes, let duration):
             try limit(to: bytes)
             try later(duration) { [self] in try limit(to: nil) }
+        case .restore(let isRestored, let delay):
+            guard !host.isDown else { return }
+            let backup = host.backUp()
+            try later(delay) { [self] in try putBack(backup, isRestored: isRestored) }
+        case .forget:
+            guard !host.isDown else { return }
+            try host.forgetRemovals()
         }
+    }
+
+    /// What no device holds may be gone with the newer data of the server.
+    private func putBack(_ backup: SimulatedDisk, isRestored: Bool) throws {
+        var holders: [String: Set<Ledger.Content>] = [:]
+        for device in devices where device.isUp {
+            guard let shared = device.life?.shared, let login = device.login else { continue }
+            holders[device.name] = Oracle(host: host, login: login, shared: shared).contentsHere()
+        }
+        ledger.serverWentBack(holders)
+        try host.putBack(backup, isRestored: isRestored)
     }
 
     /// The server's power may go in the middle of it.

@@ -1,0 +1,51 @@
+import DbxLocalStore
+import DbxModel
+
+/// What has to wait, whether or not it could be sent.
+extension CommitBuilder {
+    /// After the server's data were put back to an older state its row of the node is known only once a name of it is.
+    func isCompared(_ node: LocalNode) throws -> Bool {
+        guard hasStaleDirectories, node.number != .root else { return true }
+        return try store.entries(of: node.number).allSatisfy { entry in
+            guard let parent = try store.node(entry.parent), parent.knowledge == .stale else { return true }
+            return try store.isCompared(entry, in: parent)
+        }
+    }
+
+    /// Whether the entry has to wait: as when it lies in a new directory that the server refused, however deep.
+    func isHeldBack(_ entry: LocalEntry) throws -> Bool {
+        // Newer content of the file waits until a program closes it: only then it is known what becomes of the name.
+        if let base = entry.baseNode, base != entry.node, deferred.contains(base) { return true }
+        guard !context.held.isEmpty || context.rule != nil || hasBlindNames || hasStaleDirectories else { return false }
+        var seen: Set<EntryKey> = []
+        return try isHeldBack(entry, &seen)
+    }
+
+    private func isHeldBack(_ entry: LocalEntry, _ seen: inout Set<EntryKey>) throws -> Bool {
+        guard entry.dirty, seen.insert(EntryKey(parent: entry.parentID, name: entry.name)).inserted else {
+            return false
+        }
+        if try context.rule?.holds(entry, in: store) ?? false { return true }
+        var parent = try store.node(entry.parentID)
+        // What the server has under the name has to be known first.
+        if let parent, try !store.isCompared(entry, in: parent) { return true }
+        while let directory = parent, directory.isNew {
+            if try isHeld(directory) { return true }
+            let name = try store.entries(of: directory.number).first
+            parent = try name.flatMap { try store.node($0.parentID) }
+            if let name, let parent, try !store.isCompared(name, in: parent) { return true }
+        }
+        guard let base = entry.baseNode, base != entry.node, let old = try store.node(base) else { return false }
+        // A directory goes only with all that left it, a node leaves its name only for one that can go too.
+        if old.isOrphan {
+            for left in try store.dirtyEntries(under: old.number) where try isHeldBack(left, &seen) { return true }
+            return false
+        }
+        for name in try store.entries(of: old.number) where try !isHeldBack(name, &seen) { return false }
+        return true
+    }
+
+    func isHeld(_ node: LocalNode) throws -> Bool {
+        try context.held.contains(node.id) || context.rule?.holds(node, in: store) ?? false
+    }
+}

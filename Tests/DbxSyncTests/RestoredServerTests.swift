@@ -1,0 +1,182 @@
+import DbxLocalStore
+import DbxModel
+import DbxSync
+import DbxTestKit
+import Testing
+
+/// A server whose data were put back to an older state, or that has forgotten what was removed.
+@Suite("A server that has lost its newest commits")
+struct RestoredServerTests {
+    private let server: TestServer
+    private let (here, there): (TestDevice, TestDevice)
+    private let pool = BlockPool()
+
+    init() throws {
+        server = try TestServer(time: FakeTime())
+        here = try TestDevice("here", on: server, blocks: pool, entropy: SeededEntropy(seed: 1))
+        there = try TestDevice("there", on: server, blocks: pool, entropy: SeededEntropy(seed: 2))
+        try run(
+            here,
+            """
+            make f base; make g other; make n kept; mkdir d; make d/k kept; mkdir h; mkdir h/e; make h/e/x old; make r old
+            """)
+        try settle()
+    }
+
+    private func run(_ device: TestDevice, _ script: String) throws { try ScriptedProgram(device: device).run(script) }
+    private func tree(of device: TestDevice) throws -> [String: String] { try ScriptedProgram(device: device).tree() }
+
+    private func settle() throws {
+        for _ in 0..<15 {
+            var moved = false
+            for device in [here, there] {
+                try device.pull()
+                try device.compareAnew()
+                for _ in 0..<50 {
+                    guard try device.push() else { break }
+                    moved = true
+                }
+            }
+            if !moved { return }
+        }
+        Issue.record("never at rest: \(here.trace.suffix(2)) \(there.trace.suffix(2))")
+    }
+
+    private func pushAll(_ device: TestDevice) throws {
+        for _ in 0..<50 where try !device.push() { return }
+        Issue.record("\(device.name) never comes to rest: \(device.trace.suffix(1))")
+    }
+
+    private func expectAgreement() throws -> [String: String] {
+        let fresh = try TestDevice("fresh", on: server, blocks: pool, entropy: SeededEntropy(seed: 3))
+        let expected = try fresh.tree()
+        for device in [here, there] {
+            let shown = try device.tree()
+            let differing = Set(shown.keys).union(expected.keys).filter { shown[$0] != expected[$0] }.sorted()
+            #expect(
+                differing.map { "\($0): here \(shown[$0] ?? "-"), there \(expected[$0] ?? "-")" } == [],
+                "\(device.name)")
+            #expect(try device.store.pendingSummary().files == 0, "\(device.name)")
+        }
+        return try tree(of: fresh)
+    }
+
+    private static let lostWork = """
+        edit f there; save g new; mode n 600; move d h/d; make h/d/new new; mkdir m; make m/o own; rmtree h/e; link f l
+        """
+
+    @Test("gets all of it again from those who have it", arguments: [true, false], [true, false])
+    func lost(isRestored: Bool, areBothThere: Bool) throws {
+        let backup = try server.backUp()
+        try run(there, Self.lostWork)
+        try pushAll(there)
+        try there.pull()
+        if areBothThere {
+            try here.pull()
+            for id in pool.ids { try here.cache(id) }
+        }
+        let before = try tree(of: there)
+        try server.putBack(backup, isRestored: isRestored)
+        // Neither has seen that the other sends the same.
+        for device in [here, there] {
+            try device.pull()
+            try device.compareAnew()
+        }
+        try settle()
+        let after = try expectAgreement()
+        // What was deleted since is there again.
+        #expect(after == before.merging(["h/e/": "", "h/e/x": "=old"]) { $1 })
+        #expect(after["f"] == "=there" && after["g"] == "=new" && after["h/d/new"] == "=new" && after["l"] == "=there")
+        #expect(after["m/o"] == "=own" && after["n"] == "=kept:600" && after["h/d/k"] == "=kept" && after["d/"] == nil)
+        #expect(here.losses.isEmpty && there.losses.isEmpty)
+    }
+
+    @Test("takes no edit for one that was made on another version of the same number", arguments: [true, false])
+    func sameNumbers(isRestored: Bool) throws {
+        let backup = try server.backUp()
+        try run(there, "edit f there")
+        try pushAll(there)
+        try server.putBack(backup, isRestored: isRestored)
+        try run(here, "edit f here")
+        try pushAll(here)
+        // Based on the lost version, which had the number of the one that is there now.
+        try run(there, "edit f later")
+        try settle()
+        let after = try expectAgreement()
+        #expect(after["f"] == "=here" && after.values.contains("=later"))
+    }
+
+    @Test("has what others removed and changed since removed and changed everywhere", arguments: [true, false])
+    func goneOn(isRestored: Bool) throws {
+        let backup = try server.backUp()
+        try run(there, "make lost lost")
+        try pushAll(there)
+        try server.putBack(backup, isRestored: isRestored)
+        try run(here, "delete g; rmtree h; edit f here; move r d/r; delete d/k; delete n; mkdir n; make n/i in")
+        try pushAll(here)
+        try settle()
+        let after = try expectAgreement()
+        #expect(after["g"] == nil && after["h/"] == nil && after["f"] == "=here" && after["d/r"] == "=old")
+        #expect(after["lost"] == "=lost" && after["n/i"] == "=in")
+    }
+
+    @Test("whose lost contents are nowhere is believed, and that is told; until somebody comes who has them")
+    func notHere() throws {
+        let backup = try server.backUp()
+        try run(there, "make x lost; edit f there")
+        try pushAll(there)
+        try here.pull()
+        try server.putBack(backup, isRestored: true)
+        try here.pull()
+        try here.compareAnew()
+        #expect(here.losses.map(\.path).sorted() == ["f", "x"])
+        #expect(try LostVersion.all(in: here.store).count == 2)
+        #expect(try tree(of: here)["f"] == "=base" && tree(of: here)["x"] == nil)
+        try settle()
+        let after = try expectAgreement()
+        #expect(after["x"] == "=lost" && after["f"] == "=there")
+        #expect(try LostVersion.all(in: here.store).isEmpty)
+    }
+
+    @Test("that has only forgotten what was removed gets nothing again")
+    func tooOld() throws {
+        try run(there, "rmtree h; delete f; move g d/g; make new new")
+        try pushAll(there)
+        try run(here, "edit f here; make h/e/y here; mode r 600; delete n")
+        try server.forgetRemovals()
+        try settle()
+        let after = try expectAgreement()
+        #expect(after["f"] == "=here" && after["h/e/y"] == "=here" && after["h/e/x"] == nil && after["d/g"] == "=other")
+        #expect(after["n"] == nil && after["g"] == nil && after["r"] == "=old:600")
+    }
+
+    @Test("and devices that know all or a part converge", .timeLimit(.minutes(5)), arguments: testSeeds(12))
+    func random(seed: UInt64) throws {
+        let world = try World(seed: seed, partial: ["small"], full: ["red", "green"])
+        for device in world.all { device.cachedShare = world.entropy.element(of: [0, 50, 100]) }
+        var backup: String?
+        for _ in 0..<100 {
+            switch world.entropy.number(below: 100) {
+            case 0..<4: backup = try world.server.backUp()
+            case 4..<8: if let backup { try world.server.putBack(backup, isRestored: world.entropy.chance(50)) }
+            case 8..<10: try world.server.forgetRemovals()
+            case 10..<35: try world.listOrPull(world.partial[0])
+            default: try world.work(world.all)
+            }
+        }
+        for device in world.partial {
+            device.beforeAnswer = {}
+            try world.takeAll(device)
+        }
+        try world.settle()
+        let expected = try world.newDevice("everything").tree()
+        for device in world.partial { try world.listEverything(device) }
+        for device in world.all {
+            let shown = try device.tree()
+            let differing = Set(shown.keys).union(expected.keys).filter { shown[$0] != expected[$0] }.sorted()
+            let report = differing.map { "\($0): here \(shown[$0] ?? "-"), there \(expected[$0] ?? "-")" }
+            #expect(report.isEmpty, "seed \(seed), \(device.name)")
+            #expect(try device.store.pendingSummary().files == 0, "seed \(seed), \(device.name)")
+        }
+    }
+}

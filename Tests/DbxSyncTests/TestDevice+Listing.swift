@@ -1,0 +1,129 @@
+import DbxLocalStore
+import DbxModel
+import DbxServerCore
+import DbxSync
+import DbxTestKit
+import DbxWire
+
+/// Listings, and what happens when the server does not know the cursor any more.
+extension TestDevice {
+    /// A page that has been asked for and has come, and is not applied yet.
+    struct PageUnderWay {
+        var directory: InodeNumber
+        var start: ListingProgress?
+        var page: ListingPage
+    }
+
+    /// Asks for the next page of the directory, as the server has it now.
+    func askForPage(of directory: InodeNumber) throws -> PageUnderWay? {
+        guard let node = try store.node(directory), node.knowledge != .whole, !store.isListing(directory) else {
+            return nil
+        }
+        store.beginListing(of: directory)
+        let start = try store.listingProgress(of: directory)
+        do {
+            let page = try server.listing(
+                caller, namespace: namespace, node: node.id,
+                ListingQuery(
+                    after: start?.next, limit: 1 + entropy.number(below: 4),
+                    cursor: try store.meta(SyncMeta.cursor).map { String(decoding: $0, as: UTF8.self) }, content: true))
+            return PageUnderWay(directory: directory, start: start, page: page)
+        } catch let problem as Problem {
+            store.endListing(of: directory)
+            if problem.kind == .cursorGone { try pull() } else if problem.kind != .notFound { throw problem }
+            return nil
+        }
+    }
+
+    func take(_ page: PageUnderWay) throws {
+        do { try tryToTake(page) } catch let problem as Problem where problem.kind == .cursorGone { try pull() }
+    }
+
+    private func tryToTake(_ page: PageUnderWay) throws {
+        var supplement: PullSupplement?
+        while true {
+            var applier = makeApplier()
+            let outcome = try applier.apply(
+                page.page, of: page.directory, behind: page.start, supplement: supplement)
+            conflicts += applier.conflicts
+            guard case .needs(let ids) = outcome else {
+                if outcome == .behind { try pull() }
+                return
+            }
+            let answer: PullSupplement
+            do { answer = try ask(for: ids) } catch {
+                store.endListing(of: page.directory)
+                throw error
+            }
+            guard answer.isTrue(at: try SyncMeta.seq(in: store) ?? .zero) else {
+                store.endListing(of: page.directory)
+                return try pull()
+            }
+            supplement = answer
+        }
+    }
+
+    /// As the daemon does when the server does not know its cursor any more.
+    func startOver() throws {
+        let root = try store.node(InodeNumber.root)!.id
+        let common = try CommonHistory.find(among: store.histories()) { cursor throws(Problem) in
+            do throws(Problem) {
+                _ = try server.changes(caller, namespace: namespace, cursor: cursor, limit: 1)
+                return false
+            } catch {
+                guard error.kind == .cursorGone else { throw error }
+                return error.common.map { _ in error.mended ?? false }
+            }
+        }
+        let page = try server.listing(caller, namespace: namespace, node: root, ListingQuery(limit: 1))
+        var supplement: PullSupplement?
+        while true {
+            var applier = makeApplier()
+            let missing = try applier.startOver(at: page, common, supplement: supplement)
+            conflicts += applier.conflicts
+            losses += applier.losses
+            if missing.isEmpty { return }
+            supplement = try ask(for: missing, cursor: page.cursor)
+        }
+    }
+
+    /// As the crawler does: what was known is compared with the server's; and who knows all goes on to do so.
+    func compareAnew() throws {
+        for _ in 0..<300 {
+            let all =
+                try store.staleDirectories(limit: 1_000) + (isPartial ? [] : store.partialDirectories(limit: 1_000))
+            let waiting = all.filter { !store.isListing($0) }
+            if waiting.isEmpty { return }
+            for directory in waiting { if let page = try askForPage(of: directory) { try take(page) } }
+            try pull()
+        }
+        throw StoreError.corrupt("\(name) never compares everything")
+    }
+
+    /// Puts a block's content into the cache.
+    func cache(_ id: BlockID) throws {
+        guard let number = try store.blockNumber(id), !store.isCached(number) else { return }
+        let plain = blocks.get(id)
+        let place = try store.reserveCache(bytes: Int64(plain.count))
+        try store.segments.write(plain, at: place)
+        try store.commitCache(number, at: place, bytes: Int64(plain.count), checksums: [])
+    }
+
+    /// What the server has lost of the file becomes unsent work; false where it is not here.
+    func bringBackLost(_ number: InodeNumber) throws -> Bool {
+        let lost = try store.lostExtents(of: number)
+        var copies: [DetachedCopy] = []
+        for extent in lost {
+            guard case .block(let block, let offset) = extent.source, let cached = store.cached(block) else {
+                for copy in copies { store.abandon(copy.range) }
+                return false
+            }
+            let bytes = try store.segments.read(
+                count: Int(extent.length), at: cached.location.advanced(by: offset))
+            let range = try store.reserveStaging(number, offset: extent.offset, length: extent.length)
+            try store.segments.write(bytes, at: range.location)
+            copies.append(DetachedCopy(offset: extent.offset, range: range))
+        }
+        return try lost.isEmpty || store.restage(number, from: lost, copies: copies)
+    }
+}
