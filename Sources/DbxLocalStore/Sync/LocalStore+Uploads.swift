@@ -154,7 +154,9 @@ extension LocalStore {
     /// stay: should the server's node have changed meanwhile, it comes back. Its size and times were not kept, so its next
     /// row counts, however old: one comes with every name that somebody gives it.
     func revertContent(of node: LocalNode) throws {
-        let isMarked = try queryOne("SELECT 1 FROM dirty_stretches WHERE node = ?", [node.number.sqlValue]) { _ in true }
+        let isMarked = try queryOne(
+            "SELECT 1 FROM dirty_stretches WHERE node = ?", [node.number.sqlValue]
+        ) { _ in true }
         guard node.contentDirty || isMarked != nil else { return }
         let agreed = try agreedContent(node.number)
         try dropContent(of: node)
