@@ -150,6 +150,20 @@ struct RestoredServerTests {
         #expect(after["n"] == nil && after["g"] == nil && after["r"] == "=old:600")
     }
 
+    @Test("that has forgotten what was replaced and removed keeps what was moved away from there meanwhile")
+    func movedAway() throws {
+        try run(there, "move g f; rmtree h; delete d/k; rmtree d")
+        try pushAll(there)
+        try run(here, "move f moved; move h/e/x saved; rmtree h; move d/k kept2; rmtree d")
+        try server.forgetRemovals()
+        try settle()
+        let after = try expectAgreement()
+        #expect(
+            after["f"] == "=other" && after["moved"] == "=base" && after["saved"] == "=old" && after["kept2"] == "=kept"
+        )
+        #expect(after["h/"] == nil && after["d/"] == nil && after["g"] == nil)
+    }
+
     @Test("and devices that know all or a part converge", .timeLimit(.minutes(5)), arguments: testSeeds(12))
     func random(seed: UInt64) throws {
         let world = try World(seed: seed, partial: ["small"], full: ["red", "green"])

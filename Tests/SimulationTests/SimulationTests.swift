@@ -19,10 +19,11 @@ struct SimulationTests {
     /// 311: a commit went out before an epoch covered that it was on its way. 2154: a file that was edited and removed here, and moved there, came back with the size it had here. 10257: what waited
     /// for a close came over a newer state. 10264, 20088: an edit whose other name went in the same pull was
     /// replaced. 20091: a new empty file was forgotten by the planner. 140: folders that were to be compared waited for a pull
-    /// that nobody asked for. 160: what a restored server had lost was in the cache, but damaged.
+    /// that nobody asked for. 160: what a restored server had lost was in the cache, but damaged. 20540: blocks that the server
+    /// said it lacks counted as known for ever. 20550: nobody asked for what had lost its name here and been replaced there.
     @Test(
         "once failed, and do no more", .timeLimit(.minutes(2)),
-        arguments: [140, 160, 311, 2154, 10257, 10264, 20088, 20091])
+        arguments: [140, 160, 311, 2154, 10257, 10264, 20088, 20091, 20540, 20550])
     func namedSeeds(seed: Int) throws {
         let output = try Self.simulate("--seed", "\(seed)")
         #expect(output.code == 0, "\(output.text)")

@@ -111,6 +111,7 @@ extension SyncLoop {
             // Should what a file has here not be what the server has of it, everything is said.
             sendsWholeRows = true
             parts.uploader.doubt(problem.missing ?? [])
+            loseBlocks(problem.missing ?? [], of: contents.compactMap { $0.content?.number })
             dropUploads(of: contents.map(\.id))
             isolate(error, request, covered)
         case .quotaExceeded where !contents.isEmpty:
@@ -121,6 +122,21 @@ extension SyncLoop {
             note("The server refused a commit: \(error)")
             mustPull = problem.kind == .invalidTree
             isolate(error, request, covered)
+        }
+    }
+
+    /// What a content here is made of and the server turns out not to have is sent again, as far as it is here.
+    private func loseBlocks(_ missing: [BlockID], of files: [InodeNumber]) {
+        do {
+            try store { store throws(StoreError) in
+                var known: Set<BlockNumber> = []
+                for id in missing { if let number = try store.agreedBlockNumber(id) { known.insert(number) } }
+                if known.isEmpty { return }
+                try store.loseBlocks(known)
+                for number in files where try store.node(number) != nil { try store.noteLostContent(number) }
+            }
+        } catch {
+            note("Sync failed on this machine: \(error)")
         }
     }
 

@@ -44,7 +44,8 @@ extension LocalStore {
 
     // MARK: What was agreed after a moment
 
-    /// Nodes of which something was agreed behind `seq`, and those that came to a name there, or lost one since.
+    /// Nodes of which something was agreed behind `seq`, and those that came to a name there, or lost one since; and what was
+    /// taken out of directories that are gone here, whose listings tell nothing any more.
     package func nodesAgreed(after seq: Seq) throws(StoreError) -> [NodeID] {
         do {
             return try query(
@@ -53,6 +54,8 @@ extension LocalStore {
                 UNION SELECT nodes.id FROM entries JOIN nodes ON nodes.number = entries.child
                     WHERE base > ?1 AND nodes.seq > 0
                 UNION SELECT base_node FROM entries WHERE base > ?1 AND dirty = 1 AND base_node IS NOT NULL
+                UNION SELECT base_node FROM nodes JOIN entries ON entries.parent = nodes.number
+                    WHERE flags & 16 != 0 AND kind = 1 AND dirty = 1 AND base_node IS NOT NULL
                 ORDER BY 1
                 """, [seq.value.sqlValue]
             ) { NodeID(bytes: $0.bytes(0)) }.compactMap(\.self)

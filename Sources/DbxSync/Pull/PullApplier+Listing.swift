@@ -109,17 +109,23 @@ extension PullApplier {
         _ page: ListingPage, in directory: LocalNode, behind start: ListingProgress?, _ supplement: PullSupplement?,
         to rows: inout ChangesPage
     ) throws -> Set<NodeID> {
-        let present = Set(page.entries.map(\.name))
+        let present = Dictionary(page.entries.map { ($0.name, $0.node) }) { first, _ in first }
         let last = page.next == nil ? nil : page.entries.last?.name
-        var waiting = try store.comparableEntries(in: directory.number).filter { entry in
-            entry.base <= page.seq && !present.contains(entry.name) && start.map({ entry.name > $0.through }) ?? true
+        let known = try store.comparableEntries(in: directory.number).filter { entry in
+            entry.base <= page.seq && start.map({ entry.name > $0.through }) ?? true
                 && last.map({ entry.name <= $0 }) ?? true
         }
-        var asked: Set<NodeID> = []
+        var waiting = known.filter { present[$0.name] == nil }
+        // Others have put something else under a name that was changed here.
+        let replaced = known.filter { entry in
+            entry.dirty && present[entry.name].map { $0 != entry.baseNode } ?? false
+        }.compactMap(\.baseNode)
+        var asked = Set(replaced)
         var changed: [LocalEntry] = []
         while let entry = waiting.popLast() {
             if let id = entry.baseNode { asked.insert(id) }
             if entry.dirty {
+                if let id = entry.node, try !(store.node(id)?.isNew ?? true) { asked.insert(id) }
                 changed.append(entry)
                 continue
             }
@@ -131,7 +137,10 @@ extension PullApplier {
             waiting += try store.comparableEntries(in: node.number).filter { $0.base <= page.seq }
         }
         let missing = asked.subtracting(supplement?.requested ?? [])
-        if missing.isEmpty { try rebase(changed, supplement) }
+        if missing.isEmpty {
+            try rebase(changed, supplement)
+            for id in replaced where supplement?.isGone(id) ?? false { try postpone(endOf: id) }
+        }
         return missing
     }
 
@@ -142,12 +151,14 @@ extension PullApplier {
         return true
     }
 
-    /// The server has nothing under names that were changed here. What they led to before ends, where it has ended there.
+    /// The server has nothing under names that were changed here. What they led to, before or now, ends where it has ended
+    /// there: what has another name here is reborn.
     private mutating func rebase(_ changed: [LocalEntry], _ supplement: PullSupplement?) throws {
         for entry in changed {
             try store.rebaseOnNothing(entry)
-            guard let id = entry.baseNode, supplement?.isGone(id) ?? false else { continue }
-            if try store.node(id)?.isOrphan ?? false { try postpone(endOf: id) }
+            for id in Set([entry.baseNode, entry.node].compactMap(\.self)) where supplement?.isGone(id) ?? false {
+                try postpone(endOf: id)
+            }
         }
     }
 }

@@ -135,8 +135,11 @@ extension PullApplier {
             return try giveUp(node)
         }
         if wasRemoved {
-            // As others removed it, so do we, with its directory's listing; but not what they have not seen.
-            guard isLost else { return try store.becomeOlder(node.number, contentSeq: nil, under: nil) }
+            // As others removed it, so do we, with its directory's listing; but not what they have not seen, and not what
+            // has other names by now.
+            guard try isLost || store.entries(of: node.number).allSatisfy({ $0.base == .zero }) else {
+                return try store.becomeOlder(node.number, contentSeq: nil, under: nil)
+            }
             try store.changeIdentity(of: node.number, to: freshIdentity())
         } else {
             try store.becomeNew(node.number)
