@@ -39,7 +39,9 @@ struct TLSTests {
         var url: String { "https://127.0.0.1:\(port)/" }
 
         deinit {
-            process.terminate()
+            // It has this process's blocked signals.
+            kill(process.processIdentifier, SIGKILL)
+            process.waitUntilExit()
             try? FileManager.default.removeItem(atPath: directory)
         }
 
