@@ -39,8 +39,8 @@ extension LocalStore {
         if forStaging {
             try requireRoom()
             if try isStagingFull(with: length) { throw .noSpace }
+            roomForWriters = 0
         }
-        if forStaging { roomForWriters = 0 }
         if let location = space.allocate(length) { return location }
         if try mayGrow(by: length, forStaging), let location = try takeBack(length) { return location }
         if try mayGrow(by: SegmentFiles.segmentBytes, forStaging), try growSegments(),

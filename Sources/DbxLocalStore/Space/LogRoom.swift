@@ -22,16 +22,17 @@ struct LogRoom {
 
     /// The same, whatever there is: throws where the disk cannot be written to.
     mutating func take(_ file: OpenFile, behind position: Int64) throws(Errno) {
-        isShort = true
         do {
             try file.reserve(offset: position, length: bytes)
             end = max(end, position + bytes)
+            isShort = false
         } catch {
+            // A disk that fails is not full.
+            isShort = error == .noSpace
             // A file system that cannot reserve room says so at the write.
             guard error == .notSupported else { throw error }
             end = .max - bytes
         }
-        isShort = false
     }
 
     /// Whether `count` bytes can be written at `position` whatever the disk is like.
