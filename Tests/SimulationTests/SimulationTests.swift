@@ -21,9 +21,10 @@ struct SimulationTests {
     /// replaced. 20091: a new empty file was forgotten by the planner. 140: folders that were to be compared waited for a pull
     /// that nobody asked for. 160: what a restored server had lost was in the cache, but damaged. 20540: blocks that the server
     /// said it lacks counted as known for ever. 20550: nobody asked for what had lost its name here and been replaced there.
+    /// 70390: what a listing could not say had ended was sent again and again.
     @Test(
         "once failed, and do no more", .timeLimit(.minutes(2)),
-        arguments: [140, 160, 311, 2154, 10257, 10264, 20088, 20091, 20540, 20550])
+        arguments: [140, 160, 311, 2154, 10257, 10264, 20088, 20091, 20540, 20550, 70390])
     func namedSeeds(seed: Int) throws {
         let output = try Self.simulate("--seed", "\(seed)")
         #expect(output.code == 0, "\(output.text)")

@@ -92,6 +92,7 @@ extension SyncLoop {
         case .conflict:
             mustPull = true
             dropUploads(of: (problem.nodes ?? []).map(\.id))
+            endNodes(problem.nodes ?? [])
             conflictsInRow += 1
             // A pull settles a conflict. Should it not, this must not become a storm.
             if conflictsInRow > 3 {
@@ -122,6 +123,22 @@ extension SyncLoop {
             note("The server refused a commit: \(error)")
             mustPull = problem.kind == .invalidTree
             isolate(error, request, covered)
+        }
+    }
+
+    private func endNodes(_ rows: [NodeRow]) {
+        guard rows.contains(where: \.deleted) else { return }
+        do {
+            let done = try parts.shared.withStore { store in
+                try recording(in: store) {
+                    var applier = makeApplier(store, [:])
+                    try applier.endKnown(rows)
+                    return applier
+                }
+            }
+            applied(done)
+        } catch {
+            note("Sync failed on this machine: \(error)")
         }
     }
 
