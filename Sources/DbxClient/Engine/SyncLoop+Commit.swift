@@ -147,7 +147,7 @@ extension SyncLoop {
         do {
             try store { store throws(StoreError) in
                 var known: Set<BlockNumber> = []
-                for id in missing { if let number = try store.agreedBlockNumber(id) { known.insert(number) } }
+                for id in missing { if let number = try store.blockNumber(id) { known.insert(number) } }
                 if known.isEmpty { return }
                 try store.loseBlocks(known)
                 for number in files where try store.node(number) != nil { try store.noteLostContent(number) }

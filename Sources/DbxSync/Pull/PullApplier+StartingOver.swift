@@ -137,7 +137,8 @@ extension PullApplier {
         if wasRemoved {
             // As others removed it, so do we, with its directory's listing; but not what they have not seen, and not what
             // has other names by now.
-            guard try isLost || store.entries(of: node.number).allSatisfy({ $0.base == .zero }) else {
+            let names = try store.entries(of: node.number)
+            guard isLost || !names.isEmpty && names.allSatisfy({ $0.base == .zero }) else {
                 return try store.becomeOlder(node.number, contentSeq: nil, under: nil)
             }
             try store.changeIdentity(of: node.number, to: freshIdentity())

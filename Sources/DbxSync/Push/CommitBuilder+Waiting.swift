@@ -26,6 +26,8 @@ extension CommitBuilder {
             return false
         }
         if try context.rule?.holds(entry, in: store) ?? false { return true }
+        // Its answer would make the node as new as the server's, whose content has not come.
+        if let node = try entry.node.flatMap(store.node), !node.isNew, try !isCompared(node) { return true }
         var parent = try store.node(entry.parentID)
         // What the server has under the name has to be known first.
         if let parent, try !store.isCompared(entry, in: parent) { return true }

@@ -60,7 +60,19 @@ struct Verdict {
             let pending = life.engine.pending()
             return pending.files == 0
                 ? nil
-                : "\(device.name): \(pending.files) files, \(life.connectivity.status)"
+                : "\(device.name): \(pending.files) files, \(life.connectivity.status.state), \(rows(of: life))"
+        }
+    }
+
+    /// Some of what waits.
+    private func rows(of life: DeviceLife) -> [String] {
+        life.shared.withStore { store in
+            let entries = (try? store.dirtyEntries(limit: 3, afterChange: 0)) ?? []
+            let nodes = (try? store.dirtyNodes(limit: 3, afterChange: 0)) ?? []
+            return entries.map { entry in
+                let parent = (try? store.node(entry.parentID)) ?? nil
+                return "\(entry) in \(parent.map { "\($0.knowledge)" } ?? "nothing")"
+            } + nodes.map { "\($0)" }
         }
     }
 
