@@ -22,9 +22,11 @@ struct SimulationTests {
     /// that nobody asked for. 160: what a restored server had lost was in the cache, but damaged. 20540: blocks that the server
     /// said it lacks counted as known for ever. 20550: nobody asked for what had lost its name here and been replaced there.
     /// 70390: what a listing could not say had ended was sent again and again.
+    /// 71090: so were blocks that a file had kept of a lost one. 71210: what had no name left was born again. 71320: a link to a
+    /// file that was not compared yet made its old content count as the server's.
     @Test(
         "once failed, and do no more", .timeLimit(.minutes(2)),
-        arguments: [140, 160, 311, 2154, 10257, 10264, 20088, 20091, 20540, 20550, 70390])
+        arguments: [140, 160, 311, 2154, 10257, 10264, 20088, 20091, 20540, 20550, 70390, 71090, 71210, 71320])
     func namedSeeds(seed: Int) throws {
         let output = try Self.simulate("--seed", "\(seed)")
         #expect(output.code == 0, "\(output.text)")

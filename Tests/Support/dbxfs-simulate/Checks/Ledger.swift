@@ -100,10 +100,17 @@ final class Ledger: @unchecked Sendable {
             known[content] = answer
             return answer
         }
+        var sources: [Content: [Content]] = [:]
+        for change in changes {
+            if let made = change.made, let replaced = change.replaced { sources[made, default: []].append(replaced) }
+        }
+        // What was written into a content of which the rest is nowhere stands between holes.
+        func isExcused(_ content: Content, _ depth: Int = 0) -> Bool {
+            if holders[content]?.isEmpty == true { return true }
+            return depth < 8 && (sources[content] ?? []).contains { !present.contains($0) && isExcused($0, depth + 1) }
+        }
         return changes.filter { change in
-            guard change.certainty != .uncertain, let made = change.made, holders[made]?.isEmpty != true else {
-                return false
-            }
+            guard change.certainty != .uncertain, let made = change.made, !isExcused(made) else { return false }
             return !isAccountedFor(made)
         }.map { "\($0.device): \($0.text)" }
     }
