@@ -42,12 +42,14 @@ extension LocalStore {
             roomForWriters = 0
         }
         if let location = space.allocate(length) { return location }
-        if try mayGrow(by: length, forStaging), let location = try takeBack(length) { return location }
-        if try mayGrow(by: SegmentFiles.segmentBytes, forStaging), try growSegments(),
-            let location = space.allocate(length)
-        {
+        if let location = try grow(by: length, forStaging, { () throws(StoreError) in try takeBack(length) }) {
             return location
         }
+        let grown = try grow(by: SegmentFiles.segmentBytes, forStaging) { () throws(StoreError) in
+            try growSegments()
+            return space.allocate(length)
+        }
+        if let grown { return grown }
         try evict(length)
         if forStaging { roomForWriters = length }
         // An upload or the next epoch makes room, where there is anything to send or to give back.
@@ -59,10 +61,20 @@ extension LocalStore {
         return try stagingBytes - localOnlyBytes() + length > configuration.stagingLimitBytes
     }
 
-    private func mayGrow(by bytes: Int64, _ forStaging: Bool) throws(StoreError) -> Bool {
+    /// Nil where the disk is not to be asked for that much, or does not have it as was to be expected. A disk that says that
+    /// it has it, and does not give it, fails: nothing of the cache would help.
+    private func grow(
+        by bytes: Int64, _ forStaging: Bool, _ take: () throws(StoreError) -> SegmentLocation?
+    ) throws(StoreError) -> SegmentLocation? {
         let held = forStaging ? space.heldBytes : space.idleBytes + cachedBytes
-        if held + bytes <= Self.workingBytes { return true }
-        return try freeBytes() - bytes >= configuration.freeSpaceFloorBytes
+        let hasRoom = try freeBytes() - bytes >= configuration.freeSpaceFloorBytes
+        guard hasRoom || held + bytes <= Self.workingBytes else { return nil }
+        do throws(StoreError) {
+            return try take()
+        } catch {
+            if !hasRoom, case .io(.noSpace) = error { return nil }
+            throw error
+        }
     }
 
     private func freeBytes() throws(StoreError) -> Int64 {
@@ -81,19 +93,16 @@ extension LocalStore {
             return location
         } catch {
             space.giveUp(location, length)
-            guard error == .noSpace else { throw .io(error) }
-            return nil
+            throw .io(error)
         }
     }
 
-    /// False where the disk has no room for a segment.
-    private func growSegments() throws(StoreError) -> Bool {
+    private func growSegments() throws(StoreError) {
         let number = space.nextSegmentNumber
         do {
             try segments.create(number)
         } catch {
-            guard error == .noSpace else { throw .io(error) }
-            return false
+            throw .io(error)
         }
         try transaction {
             try execute("INSERT INTO segments (number) VALUES (?)", [Int64(number).sqlValue])
@@ -101,7 +110,6 @@ extension LocalStore {
         // Its size and its room come to the disk with the row that names it.
         unsyncedSegments.insert(number)
         space.addSegment(number)
-        return true
     }
 
     /// What staging can still take, for `statfs` and for slowing writers.
