@@ -37,20 +37,7 @@ struct PartialReplicaTests {
             let device = world.entropy.element(of: world.all)
             if world.entropy.chance(30) { try world.listOrPull(device) } else { try world.work([device]) }
         }
-        for device in world.partial {
-            device.beforeAnswer = {}
-            try world.takeAll(device)
-        }
-        try world.settle()
-        let expected = try world.newDevice("everything").tree()
-        for device in world.partial { try world.listEverything(device) }
-        for device in world.all {
-            let shown = try device.tree()
-            let differing = Set(shown.keys).union(expected.keys).filter { shown[$0] != expected[$0] }.sorted()
-            let report = differing.map { "\($0): here \(shown[$0] ?? "-"), there \(expected[$0] ?? "-")" }
-            #expect(report.isEmpty, "seed \(seed), \(device.name)")
-            #expect(try device.store.pendingSummary().files == 0, "seed \(seed), \(device.name)")
-        }
+        try world.expectAgreement()
     }
 
     @Test("whose cursor is gone compare what they know anew, follow what moved, and keep their work")
@@ -101,6 +88,24 @@ final class World {
         // What others do while a question is on its way.
         for device in self.partial {
             device.beforeAnswer = { [self] in if entropy.chance(30) { try work(self.full) } }
+        }
+    }
+
+    /// Ends the work: all devices, the partial ones when they have listed everything, show what a new one does.
+    func expectAgreement() throws {
+        for device in partial {
+            device.beforeAnswer = {}
+            try takeAll(device)
+        }
+        try settle()
+        let expected = try newDevice("everything").tree()
+        for device in partial { try listEverything(device) }
+        for device in all {
+            let shown = try device.tree()
+            let differing = Set(shown.keys).union(expected.keys).filter { shown[$0] != expected[$0] }.sorted()
+            let report = differing.map { "\($0): here \(shown[$0] ?? "-"), there \(expected[$0] ?? "-")" }
+            #expect(report.isEmpty, "seed \(seed), \(device.name)")
+            #expect(try device.store.pendingSummary().files == 0, "seed \(seed), \(device.name)")
         }
     }
 

@@ -178,19 +178,6 @@ struct RestoredServerTests {
             default: try world.work(world.all)
             }
         }
-        for device in world.partial {
-            device.beforeAnswer = {}
-            try world.takeAll(device)
-        }
-        try world.settle()
-        let expected = try world.newDevice("everything").tree()
-        for device in world.partial { try world.listEverything(device) }
-        for device in world.all {
-            let shown = try device.tree()
-            let differing = Set(shown.keys).union(expected.keys).filter { shown[$0] != expected[$0] }.sorted()
-            let report = differing.map { "\($0): here \(shown[$0] ?? "-"), there \(expected[$0] ?? "-")" }
-            #expect(report.isEmpty, "seed \(seed), \(device.name)")
-            #expect(try device.store.pendingSummary().files == 0, "seed \(seed), \(device.name)")
-        }
+        try world.expectAgreement()
     }
 }

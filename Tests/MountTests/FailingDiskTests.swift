@@ -5,16 +5,6 @@ import Testing
 extension MountTests {
     /// The whole client while the disk below its state is full, fails, or has become read-only.
     @Suite struct FailingDisk {
-        /// A computer whose state lies on `disk`.
-        private func mounted(_ server: ServerProcess, on disk: LossyDisk) throws -> MountedClient {
-            let client = try MountedClient(server: server, name: "laptop")
-            try FileManager.default.createSymbolicLink(
-                atPath: client.home + "/data", withDestinationPath: disk.path)
-            try #require(try client.login().code == 0)
-            try client.mount()
-            return client
-        }
-
         @Test(
             .timeLimit(.minutes(4)),
             arguments: [
@@ -27,7 +17,7 @@ extension MountTests {
             let entropy = SeededEntropy(seed: testSeeds(1)[0])
             let server = try makeServer()
             let disk = try LossyDisk()
-            let client = try mounted(server, on: disk)
+            let client = try mountedClient(of: server, stateAt: disk.path)
             let known = "ls -lR d >/dev/null; df . >/dev/null; sha256sum d/*"
             try client.script("mkdir d; head -c 3000000 /dev/urandom > d/large; seq 100 > d/small")
             try client.sync()

@@ -25,15 +25,6 @@ extension MountTests {
             func empty() throws { try FileManager.default.removeItem(atPath: path + "/other") }
         }
 
-        private func mounted(_ server: ServerProcess, on disk: SmallDisk) throws -> MountedClient {
-            let client = try MountedClient(server: server, name: "laptop")
-            try FileManager.default.createSymbolicLink(
-                atPath: client.home + "/data", withDestinationPath: disk.path)
-            try #require(try client.login().code == 0)
-            try client.mount()
-            return client
-        }
-
         private func isRefused(_ client: MountedClient) throws -> Bool {
             try Shell.run(["touch", client.path("new")]).text.contains("No space left on device")
         }
@@ -42,7 +33,7 @@ extension MountTests {
         func `removing, renaming and what is known go on, removing makes room, and a start needs none`() throws {
             let server = try makeServer()
             let disk = try SmallDisk(mebibytes: 200)
-            let client = try mounted(server, on: disk)
+            let client = try mountedClient(of: server, stateAt: disk.path)
             server.stop()
             try client.script(
                 "mkdir d; head -c 40000000 /dev/urandom > d/large; for i in {1..300}; do seq $i 999 > d/$i; done")
@@ -80,7 +71,7 @@ extension MountTests {
         func `what is only cached gives way to other programs, and is fetched again`() throws {
             let server = try makeServer()
             let disk = try SmallDisk(mebibytes: 600)
-            let client = try mounted(server, on: disk)
+            let client = try mountedClient(of: server, stateAt: disk.path)
             try client.script("head -c 150000000 /dev/urandom > large; sha256sum large > sum")
             try client.sync()
             try disk.fill()

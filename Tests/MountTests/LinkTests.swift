@@ -59,6 +59,7 @@ extension MountTests {
             try client.script("head -c 40000000 /dev/urandom > file; cat file > \(copy)")
             try client.sync()
             for save in ["cat new > $OLDPWD/file", "cp new $OLDPWD/file.new; mv $OLDPWD/file.new $OLDPWD/file"] {
+                // What the edit before this one makes here afterwards (polls, pulls of its own commit) is none of its bytes.
                 usleep(1_500_000)
                 let before = proxy.sentBytes + proxy.receivedBytes
                 try client.script(
@@ -84,6 +85,7 @@ extension MountTests {
             let before = try client.counters()
             try client.script(Self.files)
             try Shell.eventually("it was turned away") { proxy.refusals > 0 }
+            // Nothing is to happen now: within the 20 seconds that the server wants there is no event to wait for.
             usleep(8_000_000)
             // Each of the calls that can be under way at once was turned away once, not again and again.
             #expect(proxy.refusals <= 12, "\(proxy.refusals) requests")

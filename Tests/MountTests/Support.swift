@@ -31,3 +31,12 @@ func makeServer(listen: String = "127.0.0.1:0") throws -> ServerProcess {
     try server.addUser("ann", password: MountedClient.password)
     return server
 }
+
+/// A computer whose state lies in a directory that may be on a disk of its own.
+func mountedClient(of server: ServerProcess, stateAt path: String) throws -> MountedClient {
+    let client = try MountedClient(server: server, name: "laptop")
+    try FileManager.default.createSymbolicLink(atPath: client.home + "/data", withDestinationPath: path)
+    try #require(try client.login().code == 0)
+    try client.mount()
+    return client
+}

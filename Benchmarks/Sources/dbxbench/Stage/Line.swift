@@ -39,8 +39,9 @@ final class Line: Sendable {
 }
 
 /// What is on its way in one direction of one connection.
+///
+/// `@unchecked Sendable`: all that changes is guarded by the condition, which two threads wait on.
 final class Flight: @unchecked Sendable {
-    // Guarded by the condition.
     private let condition = NSCondition()
     private var pieces: [(arrival: ContinuousClock.Instant, bytes: [UInt8])] = []
     private var isEnded = false
