@@ -56,6 +56,12 @@ find_swift() {
     PATH="$kept/usr/bin:$PATH"
 }
 
+# Builds the simulation's release program, which is $simulator then. In $root, with a Swift in PATH.
+build_simulator() {
+    swift build -c release --scratch-path .build/simulation --product dbxfs-simulate </dev/null
+    simulator=$root/.build/simulation/release/dbxfs-simulate
+}
+
 swift_is_enough() {
     local found
     found=$("$1" --version 2>/dev/null | sed -n 's/.*Swift version \([0-9.]*\).*/\1/p' | head -1) || return 1

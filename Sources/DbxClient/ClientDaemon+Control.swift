@@ -74,6 +74,7 @@ extension ClientDaemon: ControlHandling {
         rates.up.set(bytesPerSecond: settings.uploadLimit)
         rates.down.set(bytesPerSecond: settings.downloadLimit)
         engine.pauseAsTold(by: settings)
+        metered.set(settings.metered ?? .auto)
     }
 
     package func shutdown() { ending.update { $0.isAskedTo = true } }
@@ -93,6 +94,7 @@ extension ClientDaemon: ControlHandling {
             held: report.guarded, conflicts: (try? conflicts().count) ?? 0,
             recoveries: (try? RecoveryLog.load(for: options.profile)) ?? [], warnings: warnings(),
             collisions: engine.collisions())
+        status.isMetered = engine.isMetered
         (status.pins, status.pinsGone) = pinSummary()
         status.lostVersions = (try? shared.withStore { try LostVersion.all(in: $0) }) ?? []
         return status
@@ -158,6 +160,7 @@ extension ClientDaemon: ControlHandling {
             requests: connectivity.requestCount, fetchedBlocks: totals.fetchedBlocks,
             fetchedBytes: totals.fetchedBytes, uploadedBlocks: totals.uploadedBlocks,
             uploadedBytes: totals.uploadedBytes, commits: report.commits, commitRows: report.commitRows,
-            pulls: report.pulls, changeEvents: changeEvents.counts)
+            pulls: report.pulls, changeEvents: changeEvents.counts,
+            heldWrites: fileSystem.heldAnswers)
     }
 }

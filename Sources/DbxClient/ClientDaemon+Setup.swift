@@ -81,6 +81,17 @@ extension ClientDaemon {
         return limits
     }
 
+    /// Nil while nothing goes up.
+    static func uploads(
+        _ meter: TransferMeter, _ connectivity: Connectivity, _ engine: Engine
+    ) -> @Sendable () -> UploadProgress? {
+        {
+            guard connectivity.isConnected, !engine.pause.isOn else { return nil }
+            let progress = meter.uploadProgress
+            return engine.isMetered && progress.outstandingBytes == 0 ? nil : progress
+        }
+    }
+
     static func pinKeeper(
         _ shared: SharedStore, _ fetcher: BlockFetcher, _ lister: DirectoryLister, _ engine: Engine,
         _ fileSystem: FileSystem, _ connectivity: Connectivity
@@ -89,7 +100,7 @@ extension ClientDaemon {
             shared: shared, blocks: fetcher, time: SystemTime(),
             PinKeeper.Surroundings(
                 tree: { engine.treeState },
-                mayFetch: { !engine.pause.isOn && connectivity.status.state == .connected },
+                mayFetch: { engine.mayFetchAhead && connectivity.status.state == .connected },
                 list: { lister.listAll(of: $0) == nil },
                 makeRoom: { try? fileSystem.synchronizeEverything() }))
     }

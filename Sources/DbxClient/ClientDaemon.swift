@@ -37,8 +37,10 @@ package final class ClientDaemon: Sendable {
     let crawler: Crawler
     private let uploader: ContentUploader
     let engine: Engine
+    let metered: MeteredLink
     let fileSystem: FileSystem
     let pinKeeper: PinKeeper
+    let merger: TextMerger
     private let events: EventStream
     let journal: ActivityJournal
     let changeEvents = ChangeEvents()
@@ -118,13 +120,18 @@ package final class ClientDaemon: Sendable {
             fileSystem = try FileSystem(
                 shared: shared, blocks: fetcher, listing: lister, time: time, ownership: Self.ownership(options),
                 events: engine,
-                states: engine, limits: Self.limits(options))
+                states: engine, uploads: Self.uploads(meter, connectivity, engine), limits: Self.limits(options))
             self.fetcher = fetcher
             pinKeeper = Self.pinKeeper(shared, fetcher, lister, engine, fileSystem, connectivity)
+            merger = TextMerger(
+                TextMerger.Parts(
+                    shared: shared, fileSystem: fileSystem, journal: journal,
+                    events: Self.listener(changeEvents, options.settings), log: log))
             let engine = engine
             crawler = Crawler(
                 shared: shared, lister: lister, limit: options.settings.treeLimit ?? Crawler.defaultLimit, time: time
-            ) { connectivity.isConnected && !engine.pause.isOn }
+            ) { connectivity.isConnected && engine.mayFetchAhead }
+            metered = MeteredLink(engine, log: log)
         } catch {
             throw ClientFailure(
                 .failed, "Cannot start the daemon's threads: \(error)",
@@ -176,7 +183,10 @@ package final class ClientDaemon: Sendable {
                 ending.update { $0.isAskedTo = true }
             }
             // Without it a network that comes back is found by the next try, within half a minute.
-            try? NetworkWatch.start { [connectivity] in connectivity.networkChanged() }
+            try? NetworkWatch.start { [connectivity, metered] in
+                connectivity.networkChanged()
+                metered.networkChanged()
+            }
             try? SleepWatch.start(who: "dbxfs", sleepHandler)
             judge = try WorkerThread(name: "dbxfs-connect") { [connectivity, api] in connectivity.run(asking: api) }
         } catch {
@@ -188,9 +198,12 @@ package final class ClientDaemon: Sendable {
             do throws(Errno) {
                 listing.attach(fileSystem) { [engine] news in engine.listed(news) }
                 engine.onRelisting { [crawler] in crawler.kick() }
+                engine.onConflict { [merger] in merger.kick() }
                 try engine.start(on: fileSystem)
+                try metered.start()
                 try events.start()
                 try pinKeeper.start()
+                try merger.start()
                 try crawler.start()
             } catch {
                 throw Self.threadFailure(error)
@@ -266,6 +279,8 @@ package final class ClientDaemon: Sendable {
         lister.shutdown()
         fetcher.shutdown()
         pinKeeper.stop()
+        merger.stop()
+        metered.stop()
         engine.stop()
         uploader.shutdown()
         fileSystem.shutdown()

@@ -72,8 +72,18 @@ extension HTTPDbxAPI: DbxAPI {
         if let cursor = request.cursor { query.append(("cursor", cursor)) }
         if request.content { query.append(("content", "true")) }
         let url = url(.listing, ["namespace": namespace.hex, "node": directory.hex], query: query)
-        let call = Call(method: .get, url: url, limitBytes: Self.maximumPageBytes, isCompressed: true)
-        return try decode(ListingPage.self, from: send(call, cancel: cancel))
+        var call = Call(method: .get, url: url, limitBytes: Self.maximumPageBytes, isCompressed: true)
+        call.accept = [PackedListing.mediaType, "application/json"]
+        let response = try send(call, cancel: cancel)
+        // Servers that do not know the packed form answer with JSON.
+        guard response.head.mediaType == PackedListing.mediaType else {
+            return try decode(ListingPage.self, from: response)
+        }
+        do throws(PackedListing.Malformed) {
+            return try PackedListing.decode(response.body)
+        } catch {
+            throw APIError(.garbage("the server's answer is no packed listing"))
+        }
     }
 
     package func nodes(
@@ -142,7 +152,7 @@ extension HTTPDbxAPI: DbxAPI {
 
     private func blockCall(_ block: BlockID, in namespace: NamespaceID, storedBytes: Int64) -> Call {
         var call = Call(method: .get, url: url(.block, ["namespace": namespace.hex, "block": block.hex]))
-        call.accept = "application/octet-stream"
+        call.accept = ["application/octet-stream"]
         call.limitBytes = Int(storedBytes)
         call.isBulk = true
         return call
@@ -161,7 +171,7 @@ extension HTTPDbxAPI: DbxAPI {
         receive: (Int, [UInt8]?) -> Void
     ) throws(APIError) {
         var call = try post(.blocks, ["namespace": namespace.hex], body: BlocksRequest(blocks: blocks.map(\.id)))
-        call.accept = "application/octet-stream"
+        call.accept = ["application/octet-stream"]
         call.isBulk = true
         var parser = BlockFrameParser(lengths: blocks.map { Int($0.storedBytes) })
         var garbage: APIError?
@@ -192,7 +202,7 @@ extension HTTPDbxAPI: DbxAPI {
 
     package func events(cancel: CancelToken?, receive: (StreamedEvent) -> Bool) throws(APIError) {
         var call = Call(method: .get, url: url(.events))
-        call.accept = "text/event-stream"
+        call.accept = ["text/event-stream"]
         call.mayBeSilent = true
         // The server says something every 20 s.
         call.limits = HTTPLimits(silence: .seconds(30))

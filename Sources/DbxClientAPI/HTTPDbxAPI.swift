@@ -53,7 +53,8 @@ package final class HTTPDbxAPI: Sendable {
         var body: [UInt8] = []
         var contentType: String?
         var extraHeaders: [(name: String, value: String)] = []
-        var accept = "application/json"
+        /// Media types that an answer may have, the best one first.
+        var accept = ["application/json"]
         var limits = HTTPLimits()
         var limitBytes = 1 << 20
         /// Whether a body is sent compressed, and an answer may come so; never where secrets are in it.
@@ -76,7 +77,7 @@ package final class HTTPDbxAPI: Sendable {
         do throws(APIError) {
             let response = try decoded(try exchange(call, receiver, cancel), limitBytes: call.limitBytes)
             if response.status >= 300 { throw Self.error(of: response) }
-            guard response.body.isEmpty || response.head.mediaType == call.accept else {
+            guard response.body.isEmpty || response.head.mediaType.map(call.accept.contains) ?? false else {
                 throw APIError(.garbage("“\(call.url)” answered with \(response.head.mediaType ?? "no media type")"))
             }
             observer?.serverAnswered()
@@ -92,7 +93,7 @@ package final class HTTPDbxAPI: Sendable {
         _ call: Call, _ receiver: HTTPReceiver?, _ cancel: CancelToken?
     ) throws(APIError) -> HTTPResponse {
         var headers = call.extraHeaders
-        headers.append(("Accept", call.accept))
+        headers.append(("Accept", call.accept.joined(separator: ", ")))
         if let contentType = call.contentType { headers.append(("Content-Type", contentType)) }
         if call.sendsToken, let token { headers.append(("Authorization", "Bearer " + token)) }
         var body = call.body

@@ -30,6 +30,7 @@ package final class FileSystem: Sendable {
     let waitingReads = WaitingReads()
     let directories = Mutex(DirectoryReadahead())
     let room: RoomQueue
+    let pacer: WritePacer
     let quota = Mutex<StorageQuota?>(nil)
     let notifier = Mutex<(any KernelNotifier)?>(nil)
     let limits: FileSystemLimits
@@ -38,6 +39,7 @@ package final class FileSystem: Sendable {
         shared: SharedStore, blocks: any BlockFetching, listing: (any DirectoryListing)? = nil, time: any TimeSource,
         ownership: Ownership,
         events: any FileSystemEvents, states: (any SyncStateReporting)? = nil,
+        uploads: @escaping @Sendable () -> UploadProgress? = { nil },
         limits: FileSystemLimits = FileSystemLimits()
     ) throws(Errno) {
         self.shared = shared
@@ -57,6 +59,7 @@ package final class FileSystem: Sendable {
         keeper = try EpochKeeper(shared: shared, nodes: nodes, limits: limits)
         deadlines = try ReadDeadlines(time: time)
         room = RoomQueue(limits: limits, time: time)
+        pacer = try WritePacer(uploads: uploads, time: time)
         try room.start(
             write: { [weak self] write throws(Errno) in try self?.writeOnce(write) },
             isWaiting: { [keeper, events] in
@@ -70,6 +73,7 @@ package final class FileSystem: Sendable {
     /// Ends everything once no request comes any more: waiting calls are answered, what was written is made durable, what
     /// only open files held is removed.
     package func shutdown() {
+        pacer.stop()
         room.stop()
         let held = nodes.forgetEverything()
         _ = orphans.add(held)
@@ -97,12 +101,14 @@ package final class FileSystem: Sendable {
     package func prepareForSleep() {
         shared.withStore { $0.isStagingLimitLifted = true }
         room.endWaits(true)
+        pacer.endDelays(true)
         try? synchronizeEverything()
     }
 
     package func wake() {
         shared.withStore { $0.isStagingLimitLifted = false }
         room.endWaits(false)
+        pacer.endDelays(false)
     }
 
     /// The store under its lock, with its failures as a program sees them.

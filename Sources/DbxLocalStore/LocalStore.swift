@@ -59,6 +59,8 @@ package final class LocalStore {
     /// Room that is being filled with blocks on their way into the cache: it counts too, or the limit would be none.
     var reservedCacheBytes: Int64 = 0
     var nextCookie: Int64 = 1
+    /// Nodes that are not removed before it is decided what becomes of them: see `LostName`.
+    var keptNodes: Set<InodeNumber> = []
     /// Whether there are ignore rules at all.
     var hasRules = false
     /// Counts how often what is known of the rules has changed.
@@ -68,9 +70,11 @@ package final class LocalStore {
     /// While somebody wants to know which names change.
     var nameRecorder: NameRecorder?
     /// Directories of which a page is on its way, with the names that the server said meanwhile are gone.
-    var listingsUnderWay: [InodeNumber: [Name: Seq]] = [:]
+    var listingsUnderWay: [InodeNumber: ListingUnderWay] = [:]
     /// Space that a failed transaction would have to give back or take again.
     var undo: [() -> Void] = []
+    /// Whether rows of the server's may wait here for a file to be closed: unset once it was found that none does.
+    var mayHaveDeferred = true
 
     package convenience init(_ configuration: StoreConfiguration, time: any TimeSource = SystemTime())
         throws(StoreError)
@@ -143,6 +147,7 @@ package final class LocalStore {
         nodes.removeAll()
         names.removeAll()
         stretches.removeAll()
+        mayHaveDeferred = true
         for step in undo.reversed() { step() }
         undo.removeAll()
         space.forgetRevived(after: mark)

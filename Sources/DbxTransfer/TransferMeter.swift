@@ -1,3 +1,4 @@
+package import DbxLocalStore
 package import DbxModel
 import Synchronization
 
@@ -15,6 +16,7 @@ package final class TransferMeter: Sendable {
         var totals = Totals()
         var downloads = Rate()
         var uploads = Rate()
+        var content = UploadGauge()
     }
 
     private let state = Mutex(State())
@@ -39,6 +41,33 @@ package final class TransferMeter: Sendable {
             state.totals.uploadedBlocks += 1
             state.totals.uploadedBytes += Int64(bytes)
             state.uploads.add(bytes, now: now)
+        }
+    }
+
+    // MARK: Content on its way up
+
+    func beginUpload(of bytes: Int64) {
+        let now = time.monotonic()
+        state.withLock { $0.content.begin(bytes, now: now) }
+    }
+
+    func countSent(content bytes: Int64) {
+        let now = time.monotonic()
+        state.withLock { $0.content.sent(bytes, now: now) }
+    }
+
+    /// `left` of what was to be sent was not.
+    func endUpload(left bytes: Int64) {
+        let now = time.monotonic()
+        state.withLock { $0.content.end(left: bytes, now: now) }
+    }
+
+    package var uploadProgress: UploadProgress {
+        let now = time.monotonic()
+        return state.withLock { state in
+            UploadProgress(
+                outstandingBytes: state.content.outstandingBytes, bytesPerSecond: state.content.perSecond(now: now),
+                idleSince: state.content.idleSince)
         }
     }
 

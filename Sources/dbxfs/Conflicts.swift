@@ -38,6 +38,7 @@ struct ListConflicts: ParsableCommand {
             Output.line(
                 "  ours    \(ByteCount.format(conflict.ourSize)), changed \(Output.date(conflict.ourModified)),"
                     + " from \(conflict.device), kept as \(keptAs)")
+            if let merge = conflict.mergeInWords { Output.line("  merge   \(merge)") }
         }
         Output.line("To choose: dbxfs conflicts resolve PATH --keep ours|theirs|both")
     }

@@ -16,7 +16,8 @@ struct Dbxfs: ParsableCommand {
             """,
         subcommands: [
             Login.self, Logout.self, Mount.self, Unmount.self, Status.self, Activity.self, Sync.self, Conflicts.self,
-            Guard.self, Ignore.self, Pin.self, Unpin.self, WarmUp.self, Evict.self, Cache.self, Pause.self, Resume.self,
+            Merge.self, Guard.self, Ignore.self, Pin.self, Unpin.self, WarmUp.self, Evict.self, Cache.self, Pause.self,
+            Resume.self,
             Limit.self, List.self, Devices.self, Fsck.self,
             Recovered.self, Version.self, RaiseEvents.self,
         ])

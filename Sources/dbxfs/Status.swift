@@ -113,6 +113,11 @@ struct Status: ParsableCommand {
             let end = status.pausedUntil.map { " until \(Output.date($0))" } ?? ""
             lines.append("sync        paused\(end); to go on: dbxfs resume")
         }
+        if status.isMetered {
+            lines.append(
+                "metered     contents wait; to send them now: dbxfs sync; whatever the connection is: dbxfs limit --metered off"
+            )
+        }
         if status.pending.isEmpty {
             lines.append("pending     nothing: everything is on the server")
         } else {

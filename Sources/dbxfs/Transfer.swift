@@ -51,10 +51,13 @@ struct Resume: ParsableCommand {
 
 struct Limit: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Limit how fast contents go up and down.",
+        abstract: "Limit how fast contents go up and down, and over what.",
         discussion: """
             Holds for all files together and over restarts; without options it shows what holds. A read that would take \
             longer than a minute at that rate fails.
+
+            On a metered connection names, attributes and news go on, and files that are read are fetched; written contents \
+            wait for 'dbxfs sync', or until more waits than --dirty-limit allows, and nothing else is fetched.
             """)
 
     @Option(help: "Bytes per second to the server: 500K, 2M, or none.")
@@ -63,17 +66,30 @@ struct Limit: ParsableCommand {
     @Option(help: "Bytes per second from the server: 500K, 2M, or none.")
     var down: String?
 
+    @Option(help: "Whether data cost money here: on, off, or auto, as NetworkManager says. (default: auto)")
+    var metered: String?
+
     @Flag(help: "As JSON, for programs.")
     var json = false
 
     @OptionGroup var profile: ProfileOption
 
     func run() throws {
-        let change = TransferChange(upload: try Self.limit(up), download: try Self.limit(down))
+        let change = TransferChange(
+            upload: try Self.limit(up), download: try Self.limit(down), metered: try Self.mode(metered))
         let settings = try change.perform(on: try profile.profile)
         if json { return try Output.json(settings) }
         Output.line("up    \(Self.describe(settings.uploadLimit))")
         Output.line("down  \(Self.describe(settings.downloadLimit))")
+        Output.line("metered  \((settings.metered ?? .auto).rawValue)")
+    }
+
+    private static func mode(_ text: String?) throws(ClientFailure) -> MeteredMode? {
+        guard let text else { return nil }
+        guard let mode = MeteredMode(rawValue: text) else {
+            throw ClientFailure(.usage, "“\(text)” says nothing of a connection", remedy: "Use on, off or auto.")
+        }
+        return mode
     }
 
     static func describe(_ limit: Int64?) -> String { limit.map { ByteCount.format($0) + "/s" } ?? "no limit" }

@@ -98,6 +98,11 @@ final class EngineFixture {
         }
     }
 
+    func makeDirectory(_ name: String) throws {
+        let blueprint = NodeBlueprint(kind: .directory, permissions: 0o755)
+        _ = try fileSystem.make(blueprint, named: Name(name)!, in: .root, by: caller)
+    }
+
     func sync() throws { try engine.sync { _ in true } }
 
     /// Whether everything is on the server.

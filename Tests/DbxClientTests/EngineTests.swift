@@ -3,6 +3,7 @@ import DbxModel
 import DbxSystem
 import DbxTestKit
 import DbxWire
+import Synchronization
 import Testing
 
 @testable import DbxClient
@@ -21,6 +22,17 @@ struct EngineTests {
         fixture.tree.failSyncs(with: nil)
         try Shell.eventually("everything is on the server") { fixture.isSynced }
         #expect(fixture.api.commits.count == 1)
+    }
+
+    @Test("goes on with what a commit had no room for when that got through at the second try", .timeLimit(.minutes(1)))
+    func goesOnAfterSecondTry() throws {
+        let fixture = try EngineFixture()
+        let tries = Atomic(0)
+        fixture.api.refuse { _ in tries.add(1, ordering: .relaxed).oldValue == 0 ? .tooManyRequests : nil }
+        for number in 0..<1_500 { try fixture.makeDirectory("folder \(number)") }
+        try fixture.start()
+        try Shell.eventually("everything is on the server") { fixture.isSynced }
+        #expect(fixture.api.commits.count > 2)
     }
 
     @Test("says a file's rows as a whole to a server that does not take edits of them", .timeLimit(.minutes(1)))

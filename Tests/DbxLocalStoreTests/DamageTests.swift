@@ -51,6 +51,32 @@ struct DamageTests {
         #expect(rescue.files.map(\.isIntact) == [true, false, true] && rescue.losses.count == 1)
     }
 
+    @Test("calls nothing damaged for what the log tells of a future that was lost with the power")
+    func lostFuture() throws {
+        let fixture = try StoreFixture()
+        let first = try fixture.file("first")
+        try fixture.write([UInt8](repeating: 1, count: 5_000), to: first, at: 0)
+        try fixture.epoch()
+        // Copies and uploads end epochs too, so that numbers come again after a power cut.
+        for _ in 0..<3 { try fixture.store.clone(from: first, 0..<1, to: first, at: 9_000, now: fixture.now) }
+        let lost = try fixture.file("lost")
+        try fixture.write([UInt8](repeating: 2, count: 5_000), to: lost, at: 0)
+        let place = try fixture.store.content(lost, 0..<5_000)[0].source
+        // All has come to the disk but the record that says so.
+        for part in try fixture.store.beginEpoch().parts(fixture.store.segments) { try part.sync() }
+        try fixture.restartMachine()
+        #expect(try fixture.store.lookup(.root, Name("lost")!) == nil)
+        let second = try fixture.file("second")
+        try fixture.write([UInt8](repeating: 3, count: 5_000), to: second, at: 0)
+        guard case .staging(let location, _) = try fixture.store.content(second, 0..<5_000)[0].source,
+            case .staging(location, _) = place
+        else { throw Errno.ioError }
+        // Killed before its first epoch.
+        try fixture.reopen()
+        #expect(try isSound(fixture, first) && isSound(fixture, second))
+        #expect(try fixture.store.check(repairs: false).isEmpty)
+    }
+
     @Test("knows the whole path of what it saves, whatever was named before the first epoch or moved since")
     func paths() throws {
         let fixture = try StoreFixture()

@@ -43,6 +43,35 @@ struct ConvergenceTests {
         }
     }
 
+    @Test("times that are set between the upload of a content and its commit are everybody's")
+    func timesAfterUpload() throws {
+        let server = try TestServer(time: FakeTime())
+        let pool = BlockPool()
+        let devices = try ["red", "green"].map {
+            try TestDevice($0, on: server, blocks: pool, entropy: SeededEntropy(seed: 1))
+        }
+        let (red, green) = (devices[0], devices[1])
+        try ScriptedProgram(device: red).run("make f content")
+        let name = Name("f")!
+        let number = try #require(try red.store.lookup(.root, name)).number
+        let times = (1...3).map { Timestamp(nanoseconds: $0) }
+        func setTime(_ time: Timestamp) throws {
+            _ = try red.store.setAttributes(number, AttributeUpdate(mtime: time), now: red.moment())
+        }
+        func expect(_ time: Timestamp) throws {
+            while try red.push() {}
+            try green.pull()
+            try red.pull()
+            for device in devices { #expect(try device.store.lookup(.root, name)?.attributes.mtime == time) }
+        }
+        _ = try red.push(onceUploaded: { try setTime(times[0]) })
+        try expect(times[0])
+        // Set before the answer, so that the time goes up by itself.
+        try ScriptedProgram(device: red).run("edit f other")
+        _ = try red.push(onceUploaded: { try setTime(times[1]) }, meanwhile: { try setTime(times[2]) })
+        try expect(times[2])
+    }
+
     @Test("directories that were removed while the commit that makes them is under way are gone everywhere")
     func removedMeanwhile() throws {
         let server = try TestServer(time: FakeTime())

@@ -12,6 +12,7 @@ struct PartialReplicaTests {
     @Test("are a full replica restricted to what was listed", .timeLimit(.minutes(5)), arguments: testSeeds(30))
     func restriction(seed: UInt64) throws {
         let world = try World(seed: seed, partial: ["small"], full: ["red", "green"])
+        world.listsAhead = true
         for _ in 0..<80 {
             if world.entropy.chance(50) {
                 try world.work(world.full)
@@ -33,11 +34,30 @@ struct PartialReplicaTests {
     @Test("converge with others while programs work on all of them", .timeLimit(.minutes(5)), arguments: testSeeds(20))
     func converge(seed: UInt64) throws {
         let world = try World(seed: seed, partial: ["small", "tiny"], full: ["red"])
+        world.listsAhead = true
         for _ in 0..<90 {
             let device = world.entropy.element(of: world.all)
             if world.entropy.chance(30) { try world.listOrPull(device) } else { try world.work([device]) }
         }
         try world.expectAgreement()
+    }
+
+    @Test(
+        "see what happened to a file between the page that lists it and a pull that came first",
+        arguments: ["edit d/f there", "mode d/f 600"])
+    func changedWhilePageWasUnderWay(change: String) throws {
+        let world = try World(seed: 1, partial: [], full: ["red"])
+        let red = ScriptedProgram(device: world.full[0])
+        try red.run("mkdir d; make d/f base")
+        while try world.full[0].push() {}
+        let small = try world.newDevice("small", isPartial: true)
+        let directory = try #require(try small.store.lookup(.root, Name(Array("d".utf8))!)).number
+        let page = try #require(try small.askForPage(of: directory))
+        try red.run(change)
+        while try world.full[0].push() {}
+        try small.pull()
+        try small.take(page)
+        #expect(try small.tree() == world.newDevice("fresh").tree())
     }
 
     @Test("whose cursor is gone compare what they know anew, follow what moved, and keep their work")
@@ -71,6 +91,8 @@ final class World {
     private let seed: UInt64
     let server: TestServer
     private let pool = BlockPool()
+    /// Whether a page is asked for while the one before it is not applied yet.
+    var listsAhead = false
     private var underWay: [(device: TestDevice, page: TestDevice.PageUnderWay)] = []
 
     var all: [TestDevice] { full + partial }
@@ -109,8 +131,8 @@ final class World {
         }
     }
 
-    func newDevice(_ name: String) throws -> TestDevice {
-        let device = try TestDevice(name, on: server, blocks: pool, entropy: entropy)
+    func newDevice(_ name: String, isPartial: Bool = false) throws -> TestDevice {
+        let device = try TestDevice(name, on: server, blocks: pool, entropy: entropy, isPartial: isPartial)
         try device.pull()
         return device
     }
@@ -131,19 +153,31 @@ final class World {
         case 0: try device.pull()
         case 1, 2:
             let numbers = try device.store.unlistedDirectories(limit: 100)
-            guard !numbers.isEmpty, let page = try device.askForPage(of: entropy.element(of: numbers)) else { return }
+            guard let number = numbers.isEmpty ? nil : entropy.element(of: numbers) else { return }
+            let earlier = listsAhead ? pages(of: number, device).last.map { underWay[$0].page } : nil
+            guard let page = try device.askForPage(of: number, behind: earlier) else { return }
             underWay.append((device, page))
         default:
-            let mine = underWay.indices.filter { underWay[$0].device === device }
-            guard !mine.isEmpty else { return }
-            try device.take(underWay.remove(at: entropy.element(of: mine)).page)
+            let mine = underWay.filter { $0.device === device }.map(\.page.directory)
+            if !mine.isEmpty { try take(entropy.element(of: mine), device) }
         }
+    }
+
+    private func pages(of directory: InodeNumber, _ device: TestDevice) -> [Int] {
+        underWay.indices.filter { underWay[$0].device === device && underWay[$0].page.directory == directory }
+    }
+
+    /// The page of the directory that was asked for first. Where it does not count those behind it are given up.
+    private func take(_ directory: InodeNumber, _ device: TestDevice) throws {
+        let indices = pages(of: directory, device)
+        let page = underWay.remove(at: indices[0]).page
+        if try device.take(page, more: indices.count > 1) { return }
+        underWay.removeAll { $0.device === device && $0.page.directory == directory }
     }
 
     /// Every page of the device that is still on its way.
     func takeAll(_ device: TestDevice) throws {
-        for item in underWay where item.device === device { try device.take(item.page) }
-        underWay.removeAll { $0.device === device }
+        while let item = underWay.first(where: { $0.device === device }) { try take(item.page.directory, device) }
     }
 
     func listEverything(_ device: TestDevice) throws {

@@ -14,41 +14,73 @@ extension TestDevice {
         var page: ListingPage
     }
 
-    /// Asks for the next page of the directory, as the server has it now.
-    func askForPage(of directory: InodeNumber) throws -> PageUnderWay? {
-        guard let node = try store.node(directory), node.knowledge != .whole, !store.isListing(directory) else {
-            return nil
+    /// Asks for the next page of the directory, as the server has it now; with `earlier` for the one behind that, which has
+    /// come and is not applied yet.
+    func askForPage(of directory: InodeNumber, behind earlier: PageUnderWay? = nil) throws -> PageUnderWay? {
+        guard let node = try store.node(directory), node.knowledge != .whole,
+            store.isListing(directory) == (earlier != nil)
+        else { return nil }
+        var start = try store.listingProgress(of: directory)
+        if let earlier {
+            guard let next = earlier.page.next, let last = earlier.page.entries.last?.name else { return nil }
+            start = ListingProgress(through: last, next: next)
+        } else {
+            store.beginListing(of: directory)
         }
-        store.beginListing(of: directory)
-        let start = try store.listingProgress(of: directory)
         do {
             let page = try server.listing(
                 caller, namespace: namespace, node: node.id,
                 ListingQuery(
-                    after: start?.next, limit: 1 + entropy.number(below: 4),
+                    after: start?.next == ListingPage.beginning ? nil : start?.next,
+                    limit: 1 + entropy.number(below: 4),
                     cursor: try store.meta(SyncMeta.cursor).map { String(decoding: $0, as: UTF8.self) }, content: true))
             return PageUnderWay(directory: directory, start: start, page: page)
         } catch let problem as Problem {
+            if earlier != nil { return nil }
             store.endListing(of: directory)
             if problem.kind == .cursorGone { try pull() } else if problem.kind != .notFound { throw problem }
             return nil
         }
     }
 
-    func take(_ page: PageUnderWay) throws {
-        do { try tryToTake(page) } catch let problem as Problem where problem.kind == .cursorGone { try pull() }
+    /// Applies the page in pieces; false where it does not count, so that what lies behind it does not either.
+    ///
+    /// - Parameter more: the page behind it has been asked for.
+    @discardableResult
+    func take(_ page: PageUnderWay, more: Bool = false) throws -> Bool {
+        do {
+            var start = page.start
+            let pieces = page.page.pieces(of: 1 + cuts.number(below: 3), from: start?.next)
+            for (index, piece) in pieces.enumerated() {
+                let part = PageUnderWay(directory: page.directory, start: start, page: piece)
+                guard try tryToTake(part, more: more || index < pieces.count - 1) else {
+                    store.endListing(of: page.directory)
+                    return false
+                }
+                if let next = piece.next, let last = piece.entries.last {
+                    start = ListingProgress(through: last.name, next: next)
+                }
+                // What others do between two pieces.
+                if index < pieces.count - 1, cuts.chance(20) { try pull() }
+            }
+            return true
+        } catch let problem as Problem where problem.kind == .cursorGone {
+            store.endListing(of: page.directory)
+            try pull()
+            return false
+        }
     }
 
-    private func tryToTake(_ page: PageUnderWay) throws {
+    private func tryToTake(_ page: PageUnderWay, more: Bool) throws -> Bool {
         var supplement: PullSupplement?
         while true {
             var applier = makeApplier()
             let outcome = try applier.apply(
-                page.page, of: page.directory, behind: page.start, supplement: supplement)
+                page.page, of: page.directory, behind: page.start, supplement: supplement, more: more)
             conflicts += applier.conflicts
             guard case .needs(let ids) = outcome else {
                 if outcome == .behind { try pull() }
-                return
+                return outcome == .applied
             }
             let answer: PullSupplement
             do { answer = try ask(for: ids) } catch {
@@ -57,7 +89,8 @@ extension TestDevice {
             }
             guard answer.isTrue(at: try SyncMeta.seq(in: store) ?? .zero) else {
                 store.endListing(of: page.directory)
-                return try pull()
+                try pull()
+                return false
             }
             supplement = answer
         }
@@ -65,6 +98,7 @@ extension TestDevice {
 
     /// As the daemon does when the server does not know its cursor any more.
     func startOver() throws {
+        refused = nil
         let root = try store.node(InodeNumber.root)!.id
         let common = try CommonHistory.find(among: store.histories()) { cursor throws(Problem) in
             do throws(Problem) {

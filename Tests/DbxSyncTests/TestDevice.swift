@@ -14,6 +14,8 @@ final class TestDevice {
     let store: LocalStore
     let time: FakeTime
     let entropy: SeededEntropy
+    /// How pages are cut into pieces: of its own, so that a seed stays the run that it was.
+    let cuts = SeededEntropy(seed: 1)
     let host: TestServer
     let isPartial: Bool
     var server: Server { host.server }
@@ -40,6 +42,8 @@ final class TestDevice {
 
     /// What others do at the server before a question of this device's pull is answered.
     var beforeAnswer: () throws -> Void = {}
+    /// The next pull asks for them.
+    var refused: RefusedRows?
 
     /// `isPartial`: begins with the mounted directory alone, as the daemon does.
     init(
@@ -86,7 +90,7 @@ final class TestDevice {
         try store.clearStaged()
         var cursor = try store.meta(SyncMeta.cursor).map { String(decoding: $0, as: UTF8.self) }
         var pages = PulledPages()
-        var needs: Set<NodeID> = []
+        var needs = refused?.nodes ?? []
         while true {
             let page = try server.changes(
                 caller, namespace: namespace, cursor: cursor, limit: 1 + entropy.number(below: 20))
@@ -112,9 +116,11 @@ final class TestDevice {
             }
             let hashes = try localHashes(ConflictCandidates.among(pages, in: store))
             var applier = makeApplier(hashes)
-            needs = try applier.apply(pages, supplement: supplement)
+            needs = try applier.apply(pages, refused: refused, supplement: supplement)
             conflicts += applier.conflicts
-            if needs.isEmpty { return [] }
+            guard needs.isEmpty else { continue }
+            refused = nil
+            return []
         }
     }
 
@@ -149,6 +155,14 @@ final class TestDevice {
         try applier.applyDeferred(id)
     }
 
+    /// The last writing handle of the file is closed.
+    func close(_ number: InodeNumber) throws {
+        busy.remove(number)
+        var applier = makeApplier()
+        try applier.settleClosed(number)
+        conflicts += applier.conflicts
+    }
+
     // MARK: Looking
 
     /// As the file system does before it says what is under a name: asks until it knows.
@@ -168,9 +182,10 @@ final class TestDevice {
 
     /// One commit at most; whether there was anything to say. A conflict is pulled and tried again by the next call.
     /// With `losingAnswer` the server takes the commit but the device learns of it only by sending it again. `meanwhile`
-    /// is what programs do between the commit and its answer; `leaving` percent of the contents have not gone up yet.
+    /// is what programs do between the commit and its answer, `onceUploaded` what they do before it; `leaving` percent of the contents have not gone up yet.
     func push(
-        losingAnswer: Bool = false, leaving: Int = 0, meanwhile: () throws -> Void = {}
+        losingAnswer: Bool = false, leaving: Int = 0, onceUploaded: () throws -> Void = {},
+        meanwhile: () throws -> Void = {}
     ) throws -> Bool {
         var context = PushContext(
             openForWriting: { self.busy.contains($0) }, rule: rule, urgent: true,
@@ -180,6 +195,7 @@ final class TestDevice {
         for number in first.uploads where !entropy.chance(leaving) {
             context.uploaded[number] = try upload(number)
         }
+        try onceUploaded()
         let plan = try PushPlanner.plan(store: store, context: context, now: time.now(), commitID: freshID())
         guard let commit = plan.commit else { return false }
         let body = try WireJSON.encode(commit.request)
@@ -197,9 +213,21 @@ final class TestDevice {
             trace.append("\(commit.request) -> \(problem.detail)")
             guard [.conflict, .invalidTree, .cursorGone].contains(problem.kind) else { throw problem }
             try store.removeCommit(commit.request.id)
-            try pull()
+            try settle(problem, of: commit.request)
         }
         return true
+    }
+
+    /// As the daemon does with a commit that was refused.
+    private func settle(_ problem: Problem, of request: CommitRequest) throws {
+        switch problem.kind {
+        case .conflict: refused = RefusedRows(problem, upTo: try SyncMeta.seq(in: store) ?? .zero)
+        case .invalidTree: refused = RefusedRows(request)
+        default: break
+        }
+        let isRepair = refused != nil
+        try pull()
+        if isRepair { try compareAnew() }
     }
 
     /// A step at a time, from where it was: as when the process has ended in between.

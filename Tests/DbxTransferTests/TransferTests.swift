@@ -227,6 +227,19 @@ struct TransferTests {
         #expect((2...8).contains(counts.mostRunning))
     }
 
+    @Test func `A server that is far away is sent many blocks of a file at once`() throws {
+        var faults = FakeServer.Faults()
+        faults.delay = 400
+        let fixture = try TransferFixture(faults)
+        let file = try fixture.makeFile("a")
+        let bytes = entropy.bytes(24 << 20)
+        try fixture.write(bytes, to: file)
+        _ = try fixture.upload(file)
+        let counts = fixture.server.counts
+        #expect(counts.mostRunning >= min(10, counts.puts.count * 2 / 3))
+        #expect(try fixture.read(file) == bytes)
+    }
+
     @Test func `A damaged block is asked for again and never entered`() throws {
         var faults = FakeServer.Faults()
         faults.damage = { _, count in count < 2 }

@@ -95,6 +95,17 @@ struct NotifierTests {
         }
     }
 
+    /// Before the kernel's first request.
+    @Test func aNoticeInTheMomentOfMountingIsNoFailure() throws {
+        for _ in 0..<100 {
+            try withMount(MemoryFileSystem()) { _, session in
+                #expect(session.notifier.post(.inode(FuseInode(rawValue: 10), offset: 0, length: 0)))
+                #expect(session.notifier.waitUntilSent(seconds: 10))
+                #expect(session.notifier.counts == (1, 0))
+            }
+        }
+    }
+
     @Test func stoppingWithABlockedNoticeDoesNotHang() throws {
         let fileSystem = MemoryFileSystem()
         let waiting = fileSystem.add("hold", [UInt8](repeating: 1, count: 4096))

@@ -22,6 +22,44 @@ extension MountTests {
         }
 
         @Test(.timeLimit(.minutes(3)))
+        func `a burst of changes does not wake the engine for each`() throws {
+            let server = try makeServer()
+            let client = try MountedClient.mounted(on: server, name: "laptop")
+            try client.succeed(["pause"])
+            let before = try Self.sleeps(of: "dbxfs-sync", in: client)
+            try client.script(
+                """
+                python3 - <<'END'
+                import os
+                os.mkdir("a")
+                for i in range(3000):
+                    os.rename("a", "b")
+                    os.rename("b", "a")
+                for i in range(2000):
+                    open("file", "x").close()
+                    os.unlink("file")
+                END
+                """)
+            let sleeps = try Self.sleeps(of: "dbxfs-sync", in: client) - before
+            #expect(sleeps < 3_000, "\(sleeps) for 6,000 renames and 2,000 files made and removed")
+            try client.succeed(["resume"])
+            try client.sync()
+            let other = try MountedClient.mounted(on: server, name: "desk")
+            #expect(try other.script("ls") == "a")
+        }
+
+        /// How often the daemon's thread of that name has begun to wait.
+        private static func sleeps(of thread: String, in client: MountedClient) throws -> Int {
+            let tasks = "/proc/\(try #require(client.daemonPID))/task"
+            let task = try FileManager.default.contentsOfDirectory(atPath: tasks).first { task in
+                try String(contentsOfFile: "\(tasks)/\(task)/comm", encoding: .utf8) == thread + "\n"
+            }
+            let status = try String(contentsOfFile: "\(tasks)/\(try #require(task))/status", encoding: .utf8)
+            let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("voluntary_ctxt_switches") })
+            return try #require(line.split(whereSeparator: \.isWhitespace).last.flatMap { Int($0) })
+        }
+
+        @Test(.timeLimit(.minutes(3)))
         func `a remote change invalidates only what it touched`() throws {
             let server = try makeServer()
             let here = try MountedClient.mounted(on: server, name: "here")

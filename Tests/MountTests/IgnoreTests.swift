@@ -151,6 +151,27 @@ extension MountTests {
         }
 
         @Test(.timeLimit(.minutes(3)))
+        func `what takes a name of the server's stays here at last when the server's goes from elsewhere`() throws {
+            let server = try makeServer()
+            let here = try MountedClient.mounted(on: server, name: "here")
+            let there = try MountedClient.mounted(on: server, name: "there")
+            try here.script("echo shared > x.o")
+            try here.sync()
+            try here.script("echo '*.o' > .dbxfsignore")
+            try here.sync()
+            try Shell.eventually("there has both") { try list(there) == "./.dbxfsignore ./x.o " }
+            try here.succeed(["pause"])
+            try here.script("mv x.o moved; echo mine > x.o")
+            try there.script("rm x.o")
+            try there.sync()
+            try here.succeed(["resume"])
+            try here.sync()
+            #expect(try state(here, "x.o") == "local-only")
+            #expect(try here.script("cat x.o") == "mine")
+            #expect(try here.status().pending.files == 0)
+        }
+
+        @Test(.timeLimit(.minutes(3)))
         func `a remote thing of an ignored name appears under a conflict name`() throws {
             let server = try makeServer()
             let here = try MountedClient.mounted(on: server, name: "here")

@@ -76,6 +76,7 @@ extension MountTests {
             let peak = status.split(separator: "\n").first { $0.hasPrefix("VmHWM") }
                 .flatMap { $0.split(separator: " ").dropLast().last }.flatMap { Int($0) }
             #expect(try #require(peak) < 700_000, "kilobytes at most")
+            #expect(try client.counters().heldWrites > 0, "slowed before they met the limit")
             try client.sync()
             let other = try MountedClient.mounted(on: server, name: "desk")
             #expect(try other.script("sha256sum big*", limitSeconds: 200) == client.script("sha256sum big*"))

@@ -41,6 +41,24 @@ extension MountTests {
         }
 
         @Test(.timeLimit(.minutes(3)))
+        func `a large folder comes in a few large pages while it is read, and a name in it without the rest`() throws {
+            let (laptop, desk, proxy) = try makeTwo(
+                """
+                mkdir d; seq -w 4500 | (cd d && xargs touch); mkdir d/2000x
+                echo x > d/4499; ln d/4499 d/0000; ln d/4499 d/zz
+                """)
+            defer { withExtendedLifetime(proxy) {} }
+            let before = try desk.counters().requests
+            #expect(try desk.script("stat -c '%s %h' d/4499; ls d | wc -l") == "2 3\n4503")
+            // Pages of 500 would be ten.
+            #expect(try desk.counters().requests <= before + 6)
+            let kinds = "find d -type f -printf '%s %n\\n' | sort | uniq -c | awk '{ $1 = $1 } 1'"
+            #expect(try desk.script(kinds) == "4499 0 1\n3 2 3")
+            let sum = "find . -printf '%p %y %s %m %T@\\n' | sort | sha256sum"
+            #expect(try desk.script(sum) == laptop.script(sum))
+        }
+
+        @Test(.timeLimit(.minutes(3)))
         func `what is not known yet cannot be made again, removed or replaced by mistake`() throws {
             let (laptop, desk, proxy) = try makeTwo("mkdir -p full/x other empty; echo old > full/f; echo g > other/g")
             defer { withExtendedLifetime(proxy) {} }

@@ -11,7 +11,7 @@ extension MountTests {
             let writer = try MountedClient.mounted(on: server, name: "laptop")
             try writer.script("head -c 3000000 /dev/urandom > far; echo known > near")
             try writer.sync()
-            let logind = try FakeLogind()
+            let logind = try FakeSystemBus()
             let (client, proxy) = try makeClient(server, logind)
             try logind.expect("delayed by dbxfs")
             proxy.become(.stallBlocks)
@@ -39,7 +39,7 @@ extension MountTests {
         @Test(.timeLimit(.minutes(3)))
         func `before a sleep writes that wait for room are let in`() throws {
             let server = try makeServer()
-            let logind = try FakeLogind()
+            let logind = try FakeSystemBus()
             let (client, proxy) = try makeClient(server, logind)
             try logind.expect("delayed by dbxfs")
             proxy.become(.blackHole)
@@ -59,7 +59,7 @@ extension MountTests {
         @Test(.timeLimit(.minutes(2)))
         func `a sleep that was called off leaves everything as it was`() throws {
             let server = try makeServer()
-            let logind = try FakeLogind()
+            let logind = try FakeSystemBus()
             let (client, proxy) = try makeClient(server, logind)
             for _ in 0..<2 {
                 try logind.expect("delayed by dbxfs")
@@ -75,7 +75,7 @@ extension MountTests {
         }
 
         private func makeClient(
-            _ server: ServerProcess, _ logind: FakeLogind
+            _ server: ServerProcess, _ logind: FakeSystemBus
         ) throws -> (MountedClient, FaultProxy) {
             let proxy = try FaultProxy(to: server.port)
             let client = try MountedClient(server: server, name: "desk")

@@ -64,6 +64,36 @@ extension MountTests {
             }
         }
 
+        @Test(.timeLimit(.minutes(2)))
+        func `what is written to a file that was replaced or removed elsewhere is kept when it is closed`() throws {
+            let server = try makeServer()
+            let here = try MountedClient.mounted(on: server, name: "here")
+            let there = try MountedClient.mounted(on: server, name: "there")
+            try here.script("echo base > replaced; echo base > removed")
+            try here.sync()
+            try Shell.eventually("there has the files") { try there.script("cat replaced removed") == "base\nbase" }
+            let names = ["replaced", "removed"]
+            let handles = try names.map { try #require(FileHandle(forUpdatingAtPath: there.path($0))) }
+            try here.script("echo from here > new; mv new replaced; rm removed")
+            try here.sync()
+            try Shell.eventually("there sees it") { try there.script("cat *") == "from here" }
+            for handle in handles {
+                try handle.write(contentsOf: Data("from there\n".utf8))
+                try handle.synchronize()
+            }
+            // The program goes on after the daemon is gone and lost its file; what it has synced is kept.
+            try there.crash()
+            for handle in handles { try? handle.close() }
+            try there.mount()
+            try there.sync()
+            for client in [here, there] {
+                try Shell.eventually("\(client.name) has all versions") {
+                    try client.script("cat replaced; cat removed; cat *conflicted*")
+                        == "from here\nfrom there\nfrom there"
+                }
+            }
+        }
+
         @Test(.timeLimit(.minutes(4)))
         func `a computer that lost everything gets all of it back`() throws {
             let server = try makeServer()

@@ -159,6 +159,30 @@ struct MetadataStoreContractTests {
         #expect(found == names)
     }
 
+    @Test("a listing has each entry's node beside it, where there is one", arguments: MetadataImplementation.all)
+    func listing(_ implementation: MetadataImplementation) throws {
+        let store = try implementation.make(directory)
+        let (space, parent) = (NamespaceID(from: entropy), NodeID(from: entropy))
+        let nodes = (1...3).map { (seq: Int64) in node(NodeID(from: entropy), seq: seq) }
+        try store.write { rows in
+            for (index, node) in nodes.enumerated() {
+                if index != 1 { try rows.put(node, in: space) }
+                // Of the same id elsewhere nothing is told.
+                try rows.put(node, in: NamespaceID(from: entropy))
+                let name = Name("entry\(index)")!
+                try rows.put(
+                    EntryRecord(parent: parent, name: name, node: node.id, seq: node.seq, commit: nil), in: space)
+            }
+        }
+        try store.read { rows throws in
+            let all = try rows.listing(of: parent, after: nil, limit: 10, in: space)
+            #expect(all.map(\.entry) == (try rows.entries(inDirectory: parent, after: nil, limit: 10, in: space)))
+            #expect(all.map(\.node) == [nodes[0], nil, nodes[2]])
+            let rest = try rows.listing(of: parent, after: Name("entry0"), limit: 1, in: space)
+            #expect(rest.map(\.entry.name.display) == ["entry1"])
+        }
+    }
+
     @Test("what a block is encoded against is referred to with it", arguments: MetadataImplementation.all)
     func baseReferences(_ implementation: MetadataImplementation) throws {
         let store = try implementation.make(directory)

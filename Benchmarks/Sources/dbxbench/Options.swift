@@ -9,9 +9,11 @@ struct Options {
     var directory = "/var/tmp"
     var programs = "../.build/release"
     var nullFS: String?
+    var entries: Int?
 
     static let usage = """
         usage: dbxbench [--quick] [--json] [--only SUBJECTS] [--workloads NAMES] [--dir DIR] [--programs DIR] [--null PATH]
+                        [--entries N]
 
         Runs the same work on a dbxfs mount (with a server on loopback), on the null FUSE file system and on the
         local directory, interleaved in one run, and prints rates and ratios. Progress goes to standard error.
@@ -23,6 +25,7 @@ struct Options {
           --dir DIR          where to work; its file system is 'local' (default: /var/tmp)
           --programs DIR     where dbxfs and dbxfs-server are (default: ../.build/release)
           --null PATH        the null-fs program (default: beside this one)
+          --entries N        how large a tree the workload "tree" makes (default: 20000, with --quick 4000)
         """
 
     init(_ arguments: [String]) throws {
@@ -43,6 +46,9 @@ struct Options {
             case "--dir": directory = try value(of: word)
             case "--programs": programs = try value(of: word)
             case "--null": nullFS = try value(of: word)
+            case "--entries":
+                guard let number = Int(try value(of: word)), number > 0 else { throw Failure("--entries needs a number") }
+                entries = number
             case "--help", "-h":
                 print(Self.usage)
                 exit(0)
@@ -66,8 +72,12 @@ struct Options {
     /// How much is done of everything.
     var effort: Effort {
         isQuick
-            ? Effort(rounds: 1, seconds: 0.4, files: 500, fileBytes: 64 << 20, repositoryFiles: 300, limitSeconds: 60)
-            : Effort(rounds: 3, seconds: 1, files: 3000, fileBytes: 256 << 20, repositoryFiles: 2000, limitSeconds: 300)
+            ? Effort(
+                rounds: 1, seconds: 0.4, files: 500, fileBytes: 64 << 20, repositoryFiles: 300,
+                entries: entries ?? 4000, limitSeconds: 60)
+            : Effort(
+                rounds: 3, seconds: 1, files: 3000, fileBytes: 256 << 20, repositoryFiles: 2000,
+                entries: entries ?? 20_000, limitSeconds: 300)
     }
 }
 
@@ -81,6 +91,8 @@ struct Effort {
     var files: Int
     var fileBytes: Int
     var repositoryFiles: Int
+    /// Of a large tree.
+    var entries: Int
     /// No workload begins after this, from the start of the run.
     var limitSeconds: Double
 }

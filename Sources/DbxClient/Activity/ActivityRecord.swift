@@ -6,6 +6,8 @@ package import DbxWire
 package struct ActivityRecord: Hashable, Sendable, Codable {
     package enum Direction: String, Hashable, Sendable, Codable {
         case sent, received, fetched
+        /// Two versions here became one.
+        case merged
     }
 
     /// Counts up from 1 and on over restarts.

@@ -33,6 +33,8 @@ package struct ClientStatus: Hashable, Sendable, Codable {
     /// Bytes per second; nil: no limit.
     package var uploadLimit: Int64?
     package var downloadLimit: Int64?
+    /// The connection is metered: contents wait until somebody asks for them.
+    package var isMetered = false
     /// What the mass-change guard holds back.
     package var held: GuardStatus?
     /// How many conflicts nobody has settled yet: `dbxfs conflicts` lists them.
@@ -232,11 +234,14 @@ package struct ClientCounters: Hashable, Sendable, Codable {
     package var pulls: Int64
     /// Events for programs that watch the tree: `raised`, `failed`, `dropped`.
     package var changeEvents: [String: Int64]
+    /// Writes whose answers were held back because they were ahead of uploads.
+    package var heldWrites: Int64
 
     package init(
         fuse: [String: Int64] = [:], invalidations: [String: Int64] = [:], requests: Int64 = 0,
         fetchedBlocks: Int64 = 0, fetchedBytes: Int64 = 0, uploadedBlocks: Int64 = 0, uploadedBytes: Int64 = 0,
-        commits: Int64 = 0, commitRows: [String: Int64] = [:], pulls: Int64 = 0, changeEvents: [String: Int64] = [:]
+        commits: Int64 = 0, commitRows: [String: Int64] = [:], pulls: Int64 = 0, changeEvents: [String: Int64] = [:],
+        heldWrites: Int64 = 0
     ) {
         self.fuse = fuse
         self.invalidations = invalidations
@@ -249,5 +254,6 @@ package struct ClientCounters: Hashable, Sendable, Codable {
         self.commitRows = commitRows
         self.pulls = pulls
         self.changeEvents = changeEvents
+        self.heldWrites = heldWrites
     }
 }

@@ -20,6 +20,9 @@ package struct ConflictStatus: Hashable, Sendable, Codable {
     /// Nil where nothing has the name any more.
     package var theirSize: Int64?
     package var theirModified: Timestamp?
+    /// Where the folder merges texts: `waiting`, `merged` (the copy is about to go), or why that was not possible
+    /// (`MergeObstacle`).
+    package var merge: String?
 
     init(_ conflict: OpenConflict, device: String) {
         let (path, keptAs) = (conflict.path, conflict.keptAsPath)
@@ -34,6 +37,31 @@ package struct ConflictStatus: Hashable, Sendable, Codable {
         ourModified = conflict.ours.attributes.mtime
         theirSize = conflict.theirs?.size
         theirModified = conflict.theirs?.attributes.mtime
+        merge = conflict.merge.map { merge in
+            switch merge.state {
+            case .waiting: "waiting"
+            case .merged: "merged"
+            case .failed(let obstacle): obstacle.rawValue
+            }
+        }
+    }
+
+    /// What `merge` says, to a person.
+    package var mergeInWords: String? {
+        guard let merge else { return nil }
+        guard let obstacle = MergeObstacle(rawValue: merge) else {
+            return merge == "waiting"
+                ? "waits until the server has both, and nobody writes to them" : "done; the copy goes"
+        }
+        return switch obstacle {
+        case .overlap: "not possible: both changed the same lines, or lines next to each other"
+        case .noText: "not possible: not all versions are UTF-8 texts"
+        case .large: "not possible: more than 1 MiB"
+        case .noBase: "not possible: there is no version that both come from"
+        case .gone: "not possible: the other version is gone"
+        case .ignored: "not possible: an ignore rule keeps one of them on this computer"
+        case .changed: "done, but ours was changed since"
+        }
     }
 }
 

@@ -26,6 +26,8 @@ package struct ControlRequest: Hashable, Sendable, Codable {
         case conflicts
         /// Settles the one of this path, that of either version.
         case resolve(Base64, ConflictChoice)
+        /// Where texts are merged: at the path, after a choice for it where one is given; without a path all that folders say.
+        case merging(Base64?, MergeChoice?)
         /// Which rules decide about paths from the mounted directory.
         case ignored([Base64])
         /// Takes what rules speak of at and below the path from the server, and keeps it here; or only says what that is.
@@ -64,6 +66,7 @@ package enum ControlAnswer: Hashable, Sendable, Codable {
     case transfer(TransferSettings)
     case conflicts([ConflictStatus])
     case guarded(GuardStatus?)
+    case merging([MergeStatus])
     case ignored([IgnoreStatus])
     case ignoreApplied(IgnoreReport)
     case pins([PinStatus])
@@ -109,6 +112,9 @@ package protocol ControlHandling: Sendable {
 
     /// `path`: from the mounted directory. Throws where there is no conflict, or the choice cannot be carried out.
     func resolve(_ path: [UInt8], _ choice: ConflictChoice) throws(ClientFailure)
+
+    /// `path`: from the mounted directory; nil for all folders that say something. Throws where it is no folder.
+    func merging(at path: [UInt8]?, _ choice: MergeChoice?) throws(ClientFailure) -> [MergeStatus]
 
     /// Paths need not exist.
     func ignored(_ paths: [[UInt8]]) throws(ClientFailure) -> [IgnoreStatus]

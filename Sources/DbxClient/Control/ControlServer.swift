@@ -124,6 +124,8 @@ package final class ControlServer: Sendable {
             return .conflicts(try handler.conflicts())
         case .guarded(let answer):
             return .guarded(try handler.guarded(answer))
+        case .merging(let path, let choice):
+            return .merging(try handler.merging(at: path?.bytes, choice))
         case .ignored(let paths):
             return .ignored(try handler.ignored(paths.map(\.bytes)))
         case .applyIgnore(let path, let dryRun):

@@ -22,6 +22,10 @@ package final class Connectivity: APIObserver {
         var judgements: UInt64 = 0
         var requests: Int64 = 0
         var listeners: [@Sendable (ConnectionStatus.State) -> Void] = []
+        /// Changes that the listeners have not been told of.
+        var news: [ConnectionStatus.State] = []
+        /// A thread is telling them.
+        var isTelling = false
     }
 
     private let state: Monitor<State>
@@ -38,7 +42,8 @@ package final class Connectivity: APIObserver {
     package var isConnected: Bool { status.state == .connected }
     package var requestCount: Int64 { state.withLock { $0.requests } }
 
-    /// Called on whatever thread notices a change, with no lock held; must not wait.
+    /// Called on whatever thread notices a change, with no lock held, by one thread at a time and in the order of the changes;
+    /// must not wait.
     package func onChange(_ listener: @escaping @Sendable (ConnectionStatus.State) -> Void) {
         state.withLock { $0.listeners.append(listener) }
     }
@@ -100,8 +105,8 @@ package final class Connectivity: APIObserver {
     }
 
     private func change(to next: ConnectionStatus.State, detail: String? = nil, asleep: Bool? = nil) {
-        let listeners = state.update { state -> [@Sendable (ConnectionStatus.State) -> Void] in
-            if asleep == nil, state.isAsleep { return [] }
+        let isTeller = state.update { state -> Bool in
+            if asleep == nil, state.isAsleep { return false }
             state.isAsleep = asleep ?? false
             let isNew = state.status.state != next
             if isNew || state.status.detail != detail {
@@ -109,9 +114,28 @@ package final class Connectivity: APIObserver {
                     state: next, since: isNew ? time.now() : state.status.since, detail: detail)
             }
             state.isSuspect = false
-            return isNew ? state.listeners : []
+            if isNew { state.news.append(next) }
+            guard isNew, !state.isTelling else { return false }
+            state.isTelling = true
+            return true
         }
-        for listener in listeners { listener(next) }
+        if isTeller { tellNews() }
+    }
+
+    /// Whoever is told late that the server is away would believe it for ever.
+    private func tellNews() {
+        while true {
+            let turn = state.withLock {
+                state -> (ConnectionStatus.State, [@Sendable (ConnectionStatus.State) -> Void])? in
+                guard !state.news.isEmpty else {
+                    state.isTelling = false
+                    return nil
+                }
+                return (state.news.removeFirst(), state.listeners)
+            }
+            guard let (news, listeners) = turn else { return }
+            for listener in listeners { listener(news) }
+        }
     }
 
     // MARK: The judging thread

@@ -69,7 +69,8 @@ package final class Engine: Sendable, FileSystemEvents {
     let parts: Parts
     let report = EngineReport()
     let signals = Monitor(EngineSignals())
-    /// Set while `hasLocalChange` is: spares FUSE's threads the monitor.
+    /// Set from a change of a program's until the loop looks at the rows, for which there is a moment then: more changes
+    /// bring it no sooner, and spare FUSE's threads the monitor, and the loop waking up for each.
     let isChangeNoted = Atomic(false)
     /// How many changes programs have made.
     let localChanges = Atomic<Int64>(0)
@@ -82,7 +83,9 @@ package final class Engine: Sendable, FileSystemEvents {
     let knownCollisions = Mutex<(state: TreeState, search: CollisionSearch)?>(nil)
     private let lastPending = Mutex(PendingStatus(files: 0, bytes: 0, oldest: nil))
     private let relistingListener = Mutex<(@Sendable () -> Void)?>(nil)
+    private let conflictListener = Mutex<(@Sendable () -> Void)?>(nil)
     private let pauseState = Mutex(TransferSettings())
+    private let metered = Atomic(false)
 
     package init(_ parts: Parts) {
         self.parts = parts
@@ -107,6 +110,7 @@ package final class Engine: Sendable, FileSystemEvents {
         case .head(let head): noticed(head: head)
         case .mustPull: signals.update { $0.mustPull = true }
         case .mayPush: signals.update { $0.hasLocalChange = true }
+        case .conflicts: conflicted()
         }
     }
 
@@ -115,6 +119,10 @@ package final class Engine: Sendable, FileSystemEvents {
     package func onRelisting(_ listener: @escaping @Sendable () -> Void) {
         relistingListener.withLock { $0 = listener }
     }
+
+    /// Two versions of something were kept.
+    func conflicted() { conflictListener.withLock { $0 }?() }
+    package func onConflict(_ listener: @escaping @Sendable () -> Void) { conflictListener.withLock { $0 = listener } }
 
     package func start(on tree: any SyncedTree) throws(Errno) {
         let scheduler = try UploadScheduler(shared: parts.shared, uploader: parts.uploader) { [signals] finished in
@@ -149,21 +157,42 @@ package final class Engine: Sendable, FileSystemEvents {
         return (settings.isPaused(at: parts.time.now()), settings.pausedUntil)
     }
 
+    // MARK: Metered connections
+
+    /// While it is on, contents wait until somebody asks for them.
+    var isMetered: Bool { metered.load(ordering: .relaxed) }
+
+    package func setMetered(_ isOn: Bool) {
+        guard metered.exchange(isOn, ordering: .relaxed) != isOn else { return }
+        signals.update { $0.pauseChanged = true }
+    }
+
+    /// Whether what nobody asked for may be fetched.
+    var mayFetchAhead: Bool { !pause.isOn && !isMetered }
+
     var uploadingFiles: Set<InodeNumber> { scheduler.withLock { $0 }?.running ?? [] }
 
     // MARK: Hooks
 
     package func localChange() {
         localChanges.add(1, ordering: .relaxed)
+        tellOfChange()
+    }
+
+    private func tellOfChange() {
         guard !isChangeNoted.exchange(true, ordering: .relaxed) else { return }
         signals.update { $0.hasLocalChange = true }
     }
 
+    /// The loop is about to look at the rows: what changes from here on it is to be told of.
+    func listenForChanges() { isChangeNoted.store(false, ordering: .relaxed) }
+
     package func lastWriterClosed(_ number: InodeNumber) {
-        signals.update { state in
-            state.closedFiles.insert(number)
-            state.hasLocalChange = true
+        // Whoever defers a row asks under the store's lock whether the file is open, and it is not any more.
+        if parts.shared.withStore({ $0.mayWaitForClose(of: number) }) {
+            signals.update { _ = $0.closedFiles.insert(number) }
         }
+        tellOfChange()
     }
 
     package func synchronized(_ number: InodeNumber) { localChange() }
@@ -172,6 +201,7 @@ package final class Engine: Sendable, FileSystemEvents {
         signals.update { $0.fetched[number, default: 0] += bytes }
     }
 
+    package func stagingIsFilling() { signals.update { $0.isStagingFilling = true } }
     package func stagingIsFull() { signals.update { $0.isStagingFull = true } }
 
     /// Its upload finds the damage too, and says what to do.

@@ -20,11 +20,13 @@ struct EngineSignals: Sendable {
     var hasConnected = false
     /// The server was lost: what is on its way to it is ended.
     var hasDisconnected = false
+    /// Writers are filling staging.
+    var isStagingFilling = false
     /// Writers wait for room.
     var isStagingFull = false
     /// Somebody began or ceased to wait for everything to be on the server.
     var urgencyChanged = false
-    /// A pause began or ended.
+    /// A pause began or ended, or the connection became metered or ceased to be.
     var pauseChanged = false
     /// What a person says about a mass change.
     var guardAnswer: GuardAnswer?
@@ -34,7 +36,8 @@ struct EngineSignals: Sendable {
         isStopped || hasLocalChange || mustPull || !closedFiles.isEmpty || !fetched.isEmpty
             || !finishedUploads.isEmpty
             || noticedHead != .zero
-            || hasConnected || hasDisconnected || isStagingFull || urgencyChanged || pauseChanged || guardAnswer != nil
+            || hasConnected || hasDisconnected || isStagingFilling || isStagingFull || urgencyChanged || pauseChanged
+            || guardAnswer != nil
     }
 }
 

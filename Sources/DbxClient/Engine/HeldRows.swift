@@ -11,6 +11,8 @@ struct HeldRows {
         var remedy: String
         /// Of the content, where a change of that is what helps: then it has another try.
         var contentChange: Int64?
+        /// Its names were refused, or may have been.
+        var withNames = false
     }
 
     private(set) var rows: [NodeID: Refusal] = [:]
@@ -18,6 +20,7 @@ struct HeldRows {
     private static let patience: Duration = .seconds(300)
 
     var ids: Set<NodeID> { Set(rows.keys) }
+    var withNames: Set<NodeID> { Set(rows.filter(\.value.withNames).keys) }
     var isEmpty: Bool { rows.isEmpty }
     /// When all of them are tried again.
     var deadline: Duration? { retryAt }

@@ -36,6 +36,7 @@ extension SyncLoop {
         guard let due = pacing.nextPlan else { return nil }
         guard due <= now else { return due }
         let start = now
+        engine.listenForChanges()
         do {
             if try readRules() { try sortLocalOnly() }
         } catch {

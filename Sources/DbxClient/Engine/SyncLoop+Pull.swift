@@ -28,7 +28,7 @@ extension SyncLoop {
                 return try store.meta(SyncMeta.cursor)
             }.map { String(decoding: $0, as: UTF8.self) }
             var pages = PulledPages()
-            var needs: Set<NodeID> = []
+            var needs = refusedRows?.nodes ?? []
             while true {
                 let received = try parts.api.changes(
                     in: parts.namespace, after: cursor, limit: Self.pageRows, cancel: cancel)
@@ -69,7 +69,7 @@ extension SyncLoop {
             let done = try parts.shared.withStore { store in
                 try recording(in: store) {
                     var applier = makeApplier(store, hashes)
-                    missing = try applier.apply(pages, supplement: supplement)
+                    missing = try applier.apply(pages, refused: refusedRows, supplement: supplement)
                     if missing.isEmpty { try store.dropDeadNodes(isOpen: { [tree] in tree.isOpen($0) }) }
                     return applier
                 }
@@ -77,6 +77,8 @@ extension SyncLoop {
             if missing.isEmpty {
                 applied(done)
                 report.update { $0.pulls += 1 }
+                if refusedRows != nil { engine.relisted() }
+                refusedRows = nil
                 return []
             }
             needs = missing
@@ -110,20 +112,28 @@ extension SyncLoop {
         var changes: [TreeChange]
         var names: [NameChange]
         var activities: [TreeActivity]
+        var hasConflicts: Bool
+
+        init(_ applier: PullApplier, names: [NameChange]) {
+            changes = applier.changes
+            self.names = names
+            activities = applier.activities
+            hasConflicts = !applier.conflicts.isEmpty
+        }
     }
 
     func recording(in store: LocalStore, _ apply: () throws -> PullApplier) throws -> Applied {
         guard parts.events != nil else {
-            let applier = try apply()
-            return Applied(changes: applier.changes, names: [], activities: applier.activities)
+            return Applied(try apply(), names: [])
         }
         let (applier, names) = try store.recordingNames(apply)
-        return Applied(changes: applier.changes, names: names, activities: applier.activities)
+        return Applied(applier, names: names)
     }
 
     func applied(_ done: Applied) {
         if !done.changes.isEmpty { tree.apply(changes: done.changes) }
         parts.journal.add(.received, done.activities)
+        if done.hasConflicts { engine.conflicted() }
         parts.events?(RemoteEvent.events(of: done.names, done.changes))
         dropStaleUploads()
         pacing.planSoon(now: now)
@@ -136,6 +146,7 @@ extension SyncLoop {
         do {
             let ids = try store { store throws(StoreError) in try store.deferredNodes() }
             for id in ids { try applyDeferred(id) }
+            for number in parts.shared.withStore({ $0.nodesWithLostNames }) { try settleClosed(number) }
         } catch {
             note("Sync failed on this machine: \(error)")
         }
@@ -148,6 +159,7 @@ extension SyncLoop {
                 return id
             }
             if let id { try applyDeferred(id) }
+            try settleClosed(number)
         } catch {
             note("Sync failed on this machine: \(error)")
         }
@@ -160,6 +172,19 @@ extension SyncLoop {
                 try recording(in: store) {
                     var applier = makeApplier(store, hashes)
                     try applier.applyDeferred(id)
+                    return applier
+                }
+            })
+    }
+
+    /// Others took its last name while it was written to.
+    private func settleClosed(_ number: InodeNumber) throws {
+        guard try store({ store throws(StoreError) in try store.lostName(of: number) }) != nil else { return }
+        applied(
+            try parts.shared.withStore { store in
+                try recording(in: store) {
+                    var applier = makeApplier(store, [:])
+                    try applier.settleClosed(number)
                     return applier
                 }
             })

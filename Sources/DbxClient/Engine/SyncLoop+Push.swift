@@ -12,15 +12,19 @@ extension SyncLoop {
     /// Plans, starts uploads, sends one commit. Whether there may be more to commit right away.
     func push() throws -> Bool {
         guard let uploads else { return false }
+        if waitsForBurst() { return false }
         let start = now
+        engine.listenForChanges()
         guard try readRules() else { return false }
         try sortLocalOnly()
-        if waitsForBurst() { return false }
         dropStaleUploads()
         releaseChanged()
         let plan = try makePlan(uploading: uploads.files)
         pacing.planned(from: start, to: now)
-        let ready = plan.uploads.filter { number in postponed[number].map { $0.until <= now } ?? true }
+        let due = plan.uploads.filter { number in postponed[number].map { $0.until <= now } ?? true }
+        let ready = holdsContents ? [] : due
+        // Who goes on writing says so again.
+        if !isUploading { isStagingFilling = false }
         uploads.add(ready)
         let files = uploads.files
         postponed = postponed.filter { $0.value.until > now || files.contains($0.key) }
@@ -48,6 +52,7 @@ extension SyncLoop {
             openForWriting: { [tree] in tree.openForWriting($0) }, uploading: uploading, uploaded: uploaded,
             held: held.ids, urgent: isUrgent, rowLimit: rowLimit)
         context.sendsWholeRows = sendsWholeRows
+        context.heldNames = held.withNames
         let id = CommitID(high: parts.entropy.next(), low: parts.entropy.next())
         let moment = parts.time.now()
         while true {
@@ -121,14 +126,18 @@ extension SyncLoop {
 
     // MARK: Refusals
 
-    func hold(_ number: InodeNumber, because error: APIError) {
-        hold(number, reason: error.problem?.title ?? error.description, remedy: Self.remedy(for: error))
+    func hold(_ number: InodeNumber, because error: APIError, withNames: Bool = false) {
+        let reason = error.problem?.title ?? error.description
+        hold(number, reason: reason, remedy: Self.remedy(for: error), withNames: withNames)
     }
 
-    func hold(_ number: InodeNumber, reason: String, remedy: String, untilChanged: Bool = false) {
+    private func hold(
+        _ number: InodeNumber, reason: String, remedy: String, untilChanged: Bool = false, withNames: Bool = false
+    ) {
         guard let node = (try? store { store throws(StoreError) in try store.node(number) }) ?? nil else { return }
         let refusal = HeldRows.Refusal(
-            number: number, reason: reason, remedy: remedy, contentChange: untilChanged ? node.contentChange : nil)
+            number: number, reason: reason, remedy: remedy, contentChange: untilChanged ? node.contentChange : nil,
+            withNames: withNames)
         held.hold(node.id, refusal, now: now)
     }
 

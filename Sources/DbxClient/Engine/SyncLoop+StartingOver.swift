@@ -11,12 +11,11 @@ extension SyncLoop {
     func beginAnew() throws {
         let root = try store { store throws(StoreError) in try store.node(InodeNumber.root)?.id }
         guard let root else { return }
-        let common = try commonHistory()
+        let (common, page) = try beginning(of: root)
         note(
             common.isMended
                 ? "The server's data were damaged and repaired: all folders are compared anew"
                 : "The server does not know any more where this computer stood: all folders are compared anew")
-        let page = try parts.api.listing(in: parts.namespace, of: root, ListingRequest(limit: 1), cancel: cancel)
         var supplement: PullSupplement?
         while true {
             var missing: Set<NodeID> = []
@@ -42,23 +41,33 @@ extension SyncLoop {
         (knownHead, noticedHead) = (head, head)
         uploads?.cancelAll()
         uploaded = [:]
+        refusedRows = nil
         held.releaseAll()
         for loss in losses { parts.log.error("\(loss.text)") }
         applied(done)
         engine.relisted()
     }
 
-    /// Asks how far back the server knows what this computer knows.
-    private func commonHistory() throws -> CommonHistory {
-        let histories = try store { store throws(StoreError) in try store.histories() }
-        return try CommonHistory.find(among: histories) { cursor throws(APIError) in
-            do throws(APIError) {
-                _ = try parts.api.changes(in: parts.namespace, after: cursor, limit: 1, cancel: cancel)
-                return false
-            } catch {
-                guard error.problem?.kind == .cursorGone else { throw error }
-                return error.problem?.common.map { _ in error.problem?.mended ?? false }
-            }
+    /// How far the server's history is known here, and where it stands now. Its data may be put back once more between two
+    /// questions: the answers are of one history where the last one is as it was.
+    private func beginning(of root: NodeID) throws -> (CommonHistory, ListingPage) {
+        while true {
+            let histories = try store { store throws(StoreError) in try store.histories() }
+            let common = try CommonHistory.find(among: histories, ask: damage(since:))
+            let page = try parts.api.listing(in: parts.namespace, of: root, ListingRequest(limit: 1), cancel: cancel)
+            guard let cursor = histories.first(where: { $0.known == common.seq })?.cursor else { return (common, page) }
+            if try damage(since: String(decoding: cursor, as: UTF8.self)) == common.isMended { return (common, page) }
+        }
+    }
+
+    /// Whether the server's data were damaged since the cursor; nil: it is not of the server's history.
+    private func damage(since cursor: String) throws(APIError) -> Bool? {
+        do throws(APIError) {
+            _ = try parts.api.changes(in: parts.namespace, after: cursor, limit: 1, cancel: cancel)
+            return false
+        } catch {
+            guard error.problem?.kind == .cursorGone else { throw error }
+            return error.problem?.common.map { _ in error.problem?.mended ?? false }
         }
     }
 

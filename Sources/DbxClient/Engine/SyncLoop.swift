@@ -26,6 +26,8 @@ final class SyncLoop {
     /// The newest head that the server told of.
     var noticedHead = Seq.zero
     var mustPull = true
+    /// The next pull asks for them as well.
+    var refusedRows: RefusedRows?
     /// Rows committed here since the last pull: the next one brings them all again.
     var rowsSincePull = 0
     /// Whether the server has confirmed the session since it was reached.
@@ -42,9 +44,11 @@ final class SyncLoop {
     var massChanges: MassChangeGuard
     var rowLimit = SyncLoop.maximumRows
     var conflictsInRow = 0
-    /// How often the server has missed blocks of a commit that could not be made smaller.
-    var missingTries = 0
+    /// How often the server has refused a commit that could not be made smaller.
+    var smallestTries = 0
     var isStagingFull = false
+    /// What is not going up yet is to, once nothing else does.
+    var isStagingFilling = false
     /// See `PushContext`; until the next commit is taken.
     var sendsWholeRows = false
     var sorter = LocalOnlySorter()
@@ -67,7 +71,12 @@ final class SyncLoop {
         showGuard()
     }
 
-    var isUrgent: Bool { engine.urgency.load(ordering: .relaxed) > 0 || isStagingFull }
+    /// Somebody waits for contents to be on the server, or for the room that they take here.
+    private var isAwaited: Bool { engine.urgency.load(ordering: .relaxed) > 0 || isStagingFull }
+    var isUrgent: Bool { isAwaited || isStagingFilling && !isUploading }
+    var isUploading: Bool { uploads?.files.isEmpty == false }
+    /// The connection is metered, and nobody waits.
+    var holdsContents: Bool { engine.isMetered && !isAwaited }
     var cancel: CancelToken { engine.cancel }
     var now: Duration { parts.time.monotonic() }
 
@@ -107,7 +116,6 @@ final class SyncLoop {
     private func take(_ signals: inout EngineSignals) -> EngineSignals {
         let taken = signals
         signals = EngineSignals(isStopped: taken.isStopped)
-        engine.isChangeNoted.store(false, ordering: .relaxed)
         return taken
     }
 
@@ -122,13 +130,15 @@ final class SyncLoop {
             retry.succeeded()
         }
         if let answer = signals.guardAnswer { answerGuard(answer) }
-        if signals.pauseChanged, engine.pause.isOn { uploads?.cancelAll() }
+        if signals.pauseChanged, engine.pause.isOn || holdsContents { uploads?.cancelAll() }
+        let beginsFilling = signals.isStagingFilling && !isStagingFilling && !isUploading && !holdsContents
+        if signals.isStagingFilling { isStagingFilling = true }
         if signals.isStagingFull { isStagingFull = true }
         noteFetched(signals.fetched)
         for number in signals.closedFiles { applyDeferred(number) }
         for finished in signals.finishedUploads { settle(finished) }
         let isQuick = signals.urgencyChanged || signals.hasConnected || signals.isStagingFull || signals.pauseChanged
-        if isQuick {
+        if isQuick || beginsFilling {
             pacing.planNow()
         } else if signals.hasLocalChange {
             pacing.planSoon(now: now)
@@ -154,15 +164,18 @@ final class SyncLoop {
             try catchUp()
             retry.succeeded()
             return nextDeadline
-        } catch let error as APIError {
-            return failed(error)
         } catch {
-            note("Sync failed on this machine: \(error)")
-            return now + retry.delayAfterFailure(random: parts.entropy.next())
+            // What was planned may not be done, or not all of it.
+            pacing.planNow()
+            return failed(error)
         }
     }
 
-    private func failed(_ error: APIError) -> Duration? {
+    private func failed(_ error: any Error) -> Duration? {
+        guard let error = error as? APIError else {
+            note("Sync failed on this machine: \(error)")
+            return now + retry.delayAfterFailure(random: parts.entropy.next())
+        }
         switch error.meaning {
         case .loggedOut, .cancelled:
             return nil

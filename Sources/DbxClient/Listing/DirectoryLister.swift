@@ -19,6 +19,8 @@ package final class DirectoryLister: DirectoryListing {
         var queue: [InodeNumber] = []
         var waiters: [InodeNumber: [(token: FetchToken, completion: Completion)]] = [:]
         var running: [InodeNumber: CancelToken] = [:]
+        /// Directories that somebody has asked for while they were being listed.
+        var askedAgain: Set<InodeNumber> = []
         var lastToken: UInt64 = 0
         var isStopped = false
     }
@@ -27,6 +29,8 @@ package final class DirectoryLister: DirectoryListing {
     private let isServerAway: @Sendable () -> Bool
     private let state = Monitor(State())
     private let threads = Monitor<[WorkerThread]>([])
+    /// Where pages are waited for while others are applied.
+    private let ahead: ThreadPool
 
     private static let threadCount = 2
     /// How long a try that may succeed later is put off; whoever waits has a limit of its own.
@@ -36,6 +40,7 @@ package final class DirectoryLister: DirectoryListing {
     package init(_ pages: ListingPages, isServerAway: @escaping @Sendable () -> Bool) throws(Errno) {
         self.pages = pages
         self.isServerAway = isServerAway
+        ahead = try ThreadPool(name: "dbxfs-ahead", threads: Self.threadCount)
         for index in 0..<Self.threadCount {
             let thread = try WorkerThread(name: "dbxfs-list-\(index)") { [self] in run() }
             threads.withLock { $0.append(thread) }
@@ -47,6 +52,7 @@ package final class DirectoryLister: DirectoryListing {
         state.update { $0.isStopped = true }
         failAll(.cancelled)
         for thread in threads.withLock({ $0 }) { thread.join() }
+        ahead.shutdown()
         pages.detach()
     }
 
@@ -67,7 +73,11 @@ package final class DirectoryLister: DirectoryListing {
             if isAway { return (token, .serverAway) }
             let isNew = state.waiters[directory] == nil
             state.waiters[directory, default: []].append((token, completion))
-            if isNew, state.running[directory] == nil { state.queue.append(directory) }
+            if state.running[directory] != nil {
+                state.askedAgain.insert(directory)
+            } else if isNew {
+                state.queue.append(directory)
+            }
             return (token, nil)
         }
         if let failure { completion(.failure(failure)) }
@@ -129,8 +139,25 @@ package final class DirectoryLister: DirectoryListing {
 
     private func run() {
         while case .list(let directory, let token) = nextTurn() {
-            finish(directory, pages.bring(directory, cancel: token))
+            let run = ListingPages.Run(
+                goesOn: { [self] in isWantedFurther(directory) }, progress: { [self] in tell(directory) },
+                threads: ahead)
+            finish(directory, pages.bring(directory, cancel: token, run: run))
         }
+    }
+
+    /// Whether somebody reads the directory, and nobody waits for another one.
+    private func isWantedFurther(_ directory: InodeNumber) -> Bool {
+        state.withLock { state in
+            let isAsked = state.askedAgain.remove(directory) != nil || state.waiters[directory] != nil
+            return isAsked && state.queue.isEmpty && !state.isStopped
+        }
+    }
+
+    /// Whoever waits for the directory looks whether it is enough now.
+    private func tell(_ directory: InodeNumber) {
+        let completions = state.update { $0.waiters.removeValue(forKey: directory)?.map(\.completion) ?? [] }
+        for completion in completions { completion(.success(())) }
     }
 
     private enum Turn {
@@ -150,6 +177,7 @@ package final class DirectoryLister: DirectoryListing {
     private static func begin(_ directory: InodeNumber, _ state: inout State) -> CancelToken {
         let token = CancelToken()
         state.queue.removeAll { $0 == directory }
+        state.askedAgain.remove(directory)
         state.running[directory] = token
         return token
     }

@@ -24,9 +24,11 @@ package enum ListingNews: Sendable {
     case mustPull
     /// Something that waited for a listing may go up now.
     case mayPush
+    /// Two versions of something were kept.
+    case conflicts
 }
 
-/// Asks for one page of a directory and puts it into the store. Blocking; from any thread, one at a time for a directory.
+/// Asks for pages of a directory and puts them into the store. Blocking; from any thread, one at a time for a directory.
 package final class ListingPages: Sendable {
     package struct Parts: Sendable {
         var shared: SharedStore
@@ -53,7 +55,11 @@ package final class ListingPages: Sendable {
         }
     }
 
-    private static let pageEntries = 500
+    /// How many entries are asked for at once: fewer where it is not known yet that there are many.
+    private static let firstPageEntries = 1_000
+    private static let pageEntries = 4_000
+    /// How many are applied in one go, with the store's lock held.
+    private static let pieceEntries = 500
 
     let parts: Parts
     private let tree = Mutex<(any SyncedTree)?>(nil)
@@ -77,14 +83,26 @@ package final class ListingPages: Sendable {
 
     /// What a page that is asked for needs.
     private struct Request {
+        var directory: InodeNumber
         var id: NodeID
         var start: ListingProgress?
         var cursor: String?
     }
 
-    func bring(_ directory: InodeNumber, cancel: CancelToken?) -> PageResult {
+    /// How a directory is listed on, page after page, while somebody reads it.
+    struct Run {
+        /// Asked when a page has come, whether the next one is to be asked for while this one is applied.
+        var goesOn: () -> Bool
+        /// More of the directory is known.
+        var progress: () -> Void
+        /// Where the next page is waited for.
+        var threads: ThreadPool
+    }
+
+    /// Brings the next page, and with `run` those behind it.
+    func bring(_ directory: InodeNumber, cancel: CancelToken?, run: Run? = nil) -> PageResult {
         do {
-            return try tryToBring(directory, cancel: cancel)
+            return try tryToBring(directory, cancel: cancel, run: run)
         } catch let error as APIError {
             return result(of: error)
         } catch {
@@ -123,27 +141,59 @@ package final class ListingPages: Sendable {
         }
     }
 
-    private func tryToBring(_ directory: InodeNumber, cancel: CancelToken?) throws -> PageResult {
-        guard let request = try begin(directory) else { return .success }
-        var page: ListingPage
-        do throws(APIError) {
-            page = try parts.api.listing(
-                in: parts.namespace, of: request.id,
-                ListingRequest(
-                    after: request.start?.next, limit: Self.pageEntries, cursor: request.cursor, content: true),
-                cancel: cancel)
-            // No other directory's listing has the row of the mounted one.
-            if directory == .root, request.start == nil {
-                page.nodes += try parts.api.nodes(
-                    [request.id], in: parts.namespace, cursor: request.cursor, cancel: cancel
-                ).nodes
-            }
-        } catch {
-            parts.shared.withStore { _ = $0.endListing(of: directory) }
-            throw error
-        }
+    private func tryToBring(_ directory: InodeNumber, cancel: CancelToken?, run: Run? = nil) throws -> PageResult {
+        guard var request = try begin(directory) else { return .success }
         defer { parts.shared.withStore { _ = $0.endListing(of: directory) } }
-        return try apply(page, of: directory, behind: request.start, cancel: cancel)
+        var page = try fetch(request, cancel)
+        while true {
+            let ahead = try run.flatMap { run in try ask(ahead: page, of: request, run, cancel) }
+            let outcome = Result { try apply(page, request, more: ahead != nil, run, cancel) }
+            guard let ahead else { return try outcome.get().result }
+            let next = ahead.page.wait { $0 }
+            let (result, progress) = try outcome.get()
+            guard let progress, let next else { return result }
+            request.start = progress
+            page = try next.get()
+        }
+    }
+
+    private func fetch(_ request: Request, _ cancel: CancelToken?) throws(APIError) -> ListingPage {
+        let after = request.start?.next
+        var page = try parts.api.listing(
+            in: parts.namespace, of: request.id,
+            ListingRequest(
+                after: after == ListingPage.beginning ? nil : after,
+                limit: after == nil ? Self.firstPageEntries : Self.pageEntries, cursor: request.cursor, content: true),
+            cancel: cancel)
+        // No other directory's listing has the row of the mounted one.
+        if request.directory == .root, request.start == nil {
+            page.nodes += try parts.api.nodes(
+                [request.id], in: parts.namespace, cursor: request.cursor, cancel: cancel
+            ).nodes
+        }
+        return page
+    }
+
+    /// A page on its way.
+    private struct Ahead {
+        let page = Monitor<Result<ListingPage, APIError>?>(nil)
+    }
+
+    /// Asks for the page behind one that has come, if somebody wants it. The listing stays under way: what pulls take away
+    /// from now on is remembered.
+    private func ask(
+        ahead page: ListingPage, of request: Request, _ run: Run, _ cancel: CancelToken?
+    ) throws -> Ahead? {
+        guard let next = page.next, let last = page.entries.last?.name, run.goesOn() else { return nil }
+        var following = request
+        following.start = ListingProgress(through: last, next: next)
+        following.cursor = try parts.shared.withStore { store in try Self.cursor(in: store) }
+        let (ahead, wanted) = (Ahead(), following)
+        let isAsked = run.threads.trySubmit { [self] in
+            let page = Result { () throws(APIError) in try fetch(wanted, cancel) }
+            ahead.page.update { $0 = page }
+        }
+        return isAsked ? ahead : nil
     }
 
     func isUnlisted(_ directory: InodeNumber) -> Bool {
@@ -158,14 +208,39 @@ package final class ListingPages: Sendable {
             guard let node = try store.node(directory), node.knowledge != .whole else { return nil }
             store.beginListing(of: directory)
             return Request(
-                id: node.id, start: try store.listingProgress(of: directory),
-                cursor: try store.meta(SyncMeta.cursor).map { String(decoding: $0, as: UTF8.self) })
+                directory: directory, id: node.id, start: try store.listingProgress(of: directory),
+                cursor: try Self.cursor(in: store))
         }
     }
 
+    private static func cursor(in store: LocalStore) throws -> String? {
+        try store.meta(SyncMeta.cursor).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// Piece by piece. Nil for where it goes on: somebody else lists the directory, or nobody can.
+    ///
+    /// - Parameter more: another page is on its way.
     private func apply(
-        _ page: ListingPage, of directory: InodeNumber, behind start: ListingProgress?, cancel: CancelToken?
-    ) throws -> PageResult {
+        _ page: ListingPage, _ request: Request, more: Bool, _ run: Run?, _ cancel: CancelToken?
+    ) throws -> (result: PageResult, progress: ListingProgress?) {
+        var start = request.start
+        let pieces = page.pieces(of: Self.pieceEntries, from: start?.next)
+        for (index, piece) in pieces.enumerated() {
+            let isFollowed = more || index < pieces.count - 1
+            let (result, isApplied) = try apply(
+                piece, of: request.directory, behind: start, more: isFollowed, cancel: cancel)
+            guard isApplied else { return (result, nil) }
+            start = piece.next.flatMap { next in
+                piece.entries.last.map { ListingProgress(through: $0.name, next: next) }
+            }
+            run?.progress()
+        }
+        return (.success, start)
+    }
+
+    private func apply(
+        _ page: ListingPage, of directory: InodeNumber, behind start: ListingProgress?, more: Bool, cancel: CancelToken?
+    ) throws -> (result: PageResult, isApplied: Bool) {
         var supplement: PullSupplement?
         let tree = tree.withLock { $0 }
         while true {
@@ -175,9 +250,13 @@ package final class ListingPages: Sendable {
                 var applier = PullApplier(
                     store: store, now: parts.time.now(), entropy: parts.entropy, device: parts.device,
                     policy: parts.conflictPolicy, isBusy: { tree?.openForWriting($0) ?? false })
-                let outcome = try applier.apply(page, of: directory, behind: start, supplement: supplement)
+                let outcome = try applier.apply(
+                    page, of: directory, behind: start, supplement: supplement, more: more)
                 let isBehind = try SyncMeta.seq(in: store) ?? .zero < page.seq
-                let news: [ListingNews?] = [isBehind ? .head(page.seq) : nil, isAwaited ? .mayPush : nil]
+                let news: [ListingNews?] = [
+                    isBehind ? .head(page.seq) : nil, isAwaited ? .mayPush : nil,
+                    applier.conflicts.isEmpty ? nil : .conflicts,
+                ]
                 return (outcome, applier.changes, news.compactMap(\.self))
             }
             switch outcome {
@@ -185,22 +264,19 @@ package final class ListingPages: Sendable {
                 listed.add(page.entries.count, ordering: .relaxed)
                 if !changes.isEmpty { tree?.apply(changes: changes) }
                 for item in news { tell(item) }
-                return .success
+                return (.success, outcome == .applied)
             case .behind:
                 // What the cursor lacks may be commits of our own: the head alone does not tell.
                 tell(.mustPull)
-                return .later
+                return (.later, false)
             case .needs(let ids):
                 let (cursor, seq) = try parts.shared.withStore { store in
-                    (
-                        try store.meta(SyncMeta.cursor).map { String(decoding: $0, as: UTF8.self) },
-                        try SyncMeta.seq(in: store) ?? .zero
-                    )
+                    (try Self.cursor(in: store), try SyncMeta.seq(in: store) ?? .zero)
                 }
                 let answer = try parts.api.supplement(ids, in: parts.namespace, cursor: cursor, cancel: cancel)
                 guard answer.isTrue(at: seq) else {
                     tell(.head(answer.seq))
-                    return .later
+                    return (.later, false)
                 }
                 supplement = answer
             }

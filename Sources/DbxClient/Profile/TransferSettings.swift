@@ -1,6 +1,6 @@
 package import DbxModel
 
-/// `transfer.json` of a profile: whether it syncs, and how fast; what `dbxfs pause`, `resume` and `limit` change. Kept
+/// `transfer.json` of a profile: whether it syncs, how fast, and over what; what `dbxfs pause`, `resume` and `limit` change. Kept
 /// over restarts. A value; `load` and `save` are its only I/O, by the daemon or, where none runs, by the command that
 /// holds the profile's lock.
 package struct TransferSettings: Hashable, Sendable, Codable {
@@ -10,6 +10,8 @@ package struct TransferSettings: Hashable, Sendable, Codable {
     /// Bytes per second; nil: as fast as it goes.
     package var uploadLimit: Int64?
     package var downloadLimit: Int64?
+    /// Nil: `auto`.
+    package var metered: MeteredMode?
 
     /// Below it a read of one block would take longer than a read may.
     package static let smallestLimit: Int64 = 64 << 10
@@ -54,11 +56,15 @@ package struct TransferChange: Hashable, Sendable, Codable {
     package var pause: Pause?
     package var upload: Limit?
     package var download: Limit?
+    package var metered: MeteredMode?
 
-    package init(pause: Pause? = nil, upload: Limit? = nil, download: Limit? = nil) {
+    package init(
+        pause: Pause? = nil, upload: Limit? = nil, download: Limit? = nil, metered: MeteredMode? = nil
+    ) {
         self.pause = pause
         self.upload = upload
         self.download = download
+        self.metered = metered
     }
 
     package func applied(to settings: TransferSettings) -> TransferSettings {
@@ -74,6 +80,7 @@ package struct TransferChange: Hashable, Sendable, Codable {
         }
         if let upload { changed.uploadLimit = upload.value }
         if let download { changed.downloadLimit = download.value }
+        if let metered { changed.metered = metered }
         return changed
     }
 

@@ -149,6 +149,7 @@ final class EpochKeeper: Sendable {
     private func runEpoch() throws(Errno) {
         let unsynced = nodes.takeUnsynced()
         do {
+            while try shared.withStore({ store throws(StoreError) in try store.prepareEpoch() }) {}
             let ticket = try shared.withStore { store throws(StoreError) in try store.beginEpoch() }
             do {
                 try sync(ticket)

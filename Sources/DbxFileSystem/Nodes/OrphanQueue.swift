@@ -25,7 +25,7 @@ final class OrphanQueue: Sendable {
 }
 
 extension FileSystem {
-    private static let batch = 64
+    private static let batch = 8
 
     /// Removes the orphan soon: with others once there are some, at the latest before the next epoch.
     func scheduleRemoval(of number: InodeNumber) {

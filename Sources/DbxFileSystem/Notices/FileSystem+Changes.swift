@@ -51,5 +51,8 @@ extension FileSystem {
     package func setQuota(_ new: StorageQuota?) { quota.withLock { $0 = new } }
 
     /// Something has gone up: writers that wait for room look again.
-    package func roomMayHaveGrown() { room.progress() }
+    package func roomMayHaveGrown() {
+        room.progress()
+        pacer.freed(shared.withStore { $0.stagingLoad(since: $0.stagingBytes) })
+    }
 }

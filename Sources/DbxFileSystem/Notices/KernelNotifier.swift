@@ -22,6 +22,8 @@ package protocol FileSystemEvents: Sendable {
     func synchronized(_ number: InodeNumber)
     /// A file was closed of which so many bytes had to be fetched.
     func fetched(_ bytes: Int64, of number: InodeNumber)
+    /// Staging is more than half full and filling: whatever is not going up yet should.
+    func stagingIsFilling()
     /// Writers wait because staging is full: uploads should hurry.
     func stagingIsFull()
     /// Unsent bytes of the file are not what was written any more.

@@ -28,7 +28,7 @@ extension FileSystem {
                 throw Errno.noSuchFile
             }
             try check(store, node)
-            return try store.unlink(parent, name, now: now)
+            return try store.unlink(parent, name, of: node, now: now)
         }
         changed()
         lostName(node)

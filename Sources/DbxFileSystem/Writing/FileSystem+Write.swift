@@ -15,17 +15,27 @@ extension FileSystem {
         guard offset >= 0 else { throw .invalidArgument }
         guard offset <= ContentLimits.maximumFileBytes - Int64(count) else { throw .fileTooLarge }
         try checkQuota()
-        attempts: while true {
+        while true {
             switch try stage(bytes, to: number, at: offset) {
-            case .done: break attempts
+            case .done(let load):
+                nodes.noteUnsynced(number)
+                changed()
+                if let load, pacer.wrote(load) { events.stagingIsFilling() }
+                return count
             case .overtaken: continue
             case .noRoom: return nil
             }
         }
-        nodes.noteUnsynced(number)
-        changed()
-        return count
     }
+
+    /// Whether writers are ahead of uploads: answers of `writeAtOnce` are to go through `whenUploadsFollow`.
+    package var isAheadOfUploads: Bool { pacer.holdsWriters }
+
+    /// How many answers have gone through it and waited, since the start.
+    package var heldAnswers: Int64 { pacer.heldAnswers }
+
+    /// Calls `answer` once: when uploads have had the time for what was written, or the wait is cancelled.
+    package func whenUploadsFollow(_ answer: @escaping @Sendable () -> Void) -> Cancellation { pacer.hold(answer) }
 
     /// Writes a copy of the bytes as soon as uploads have made room, in order of arrival; ENOSPC when there is none in
     /// time. `completion` is called once. The answer cancels the wait (EINTR).
@@ -48,7 +58,8 @@ extension FileSystem {
     }
 
     private enum Attempt {
-        case done
+        /// With how full staging is now, where that matters.
+        case done(StagingLoad?)
         /// Bytes that were replaced in place came to be part of a snapshot meanwhile: they are to be written again.
         case overtaken
         /// Staging has none until something has gone up. A full disk is none that uploads would help: an error.
@@ -72,9 +83,12 @@ extension FileSystem {
             try put(bytes, in: range)
             let now = time.now()
             return try inStore { store in
-                let isRecorded = try store.recordWrite(number, offset: offset, length: length, range: range, now: now)
-                if !isRecorded { store.abandon(range) }
-                return isRecorded ? .done : .overtaken
+                let before = store.stagingBytes
+                if try store.recordWrite(number, offset: offset, length: length, range: range, now: now) {
+                    return .done(store.stagingLoad(since: before))
+                }
+                store.abandon(range)
+                return .overtaken
             }
         } catch {
             shared.withStore { $0.abandon(range) }

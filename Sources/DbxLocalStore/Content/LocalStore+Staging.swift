@@ -64,7 +64,9 @@ extension LocalStore {
         let previous = reservations[number]
         let isSequential = previous?.nextOffset == offset
         try releaseReservation(number)
-        let wanted = isSequential ? max(length, previous?.nextBytes ?? 0) : length
+        var wanted = isSequential ? max(length, previous?.nextBytes ?? 0) : length
+        // What is only set aside is not to stand in the way of what is written.
+        if wanted > length, try isStagingFull(with: wanted) { wanted = length }
         let total = (wanted + SpaceMap.pageBytes - 1) / SpaceMap.pageBytes * SpaceMap.pageBytes
         let location = try allocate(total, forStaging: true)
         var reservation = StagingReservation(

@@ -55,7 +55,7 @@ package struct EpochPart: Sendable {
             for segment in segments { try files.syncData(segment) }
             try files.syncNames()
         case .staging(let step):
-            try step.writeSums(of: files)
+            try step.write(sumsOf: files)
             try step.sync()
         }
     }
@@ -70,7 +70,7 @@ extension LocalStore {
     /// Everything done so far belongs to this epoch; what is written from now on to the next.
     package func beginEpoch() throws(StoreError) -> EpochTicket {
         keepRoom()
-        let staging = try stagingLog.write(epoch: epoch, from: self)
+        let staging = try stagingLog.begin(epoch: epoch, from: self)
         let position = try database.commit()
         defer {
             unsyncedSegments = []

@@ -7,16 +7,13 @@ extension LocalStore {
     func load() throws(StoreError) {
         do {
             // Beyond every epoch that bytes may bear which something has seen: they are never written in place again.
-            epoch =
-                try 1
-                + max(
-                    database.lastEpoch,
-                    maximum("SELECT max(epoch) FROM content WHERE block IS NULL", "SELECT max(epoch) FROM commits"))
+            epoch = try 1 + max(database.lastEpoch, maximum("SELECT max(epoch) FROM commits"))
             change = try maximum("SELECT max(change) FROM nodes", "SELECT max(change) FROM entries")
             nextCookie = try maximum("SELECT max(cookie) FROM entries") + 1
             try loadSpace()
             try loadPins()
             try loadLostContents()
+            try loadLostNames()
             hasRules = try queryOne("SELECT 1 FROM ignore_files LIMIT 1") { _ in true } ?? false
             if database.isAheadOfDisk { distrustDisk() }
             try removeLeftovers()
@@ -48,7 +45,10 @@ extension LocalStore {
         }
         let extents = try query(
             "SELECT start, length, block, segment, place, epoch FROM content WHERE block IS NULL", [], Self.extent)
-        for extent in extents { retain(extent) }
+        for extent in extents {
+            retain(extent)
+            if case .staging(_, let written) = extent.source { epoch = max(epoch, written + 1) }
+        }
         try loadSums(extents)
         try loadCache()
         for number in space.segmentNumbers where try segments.hasHoles(number) { space.giveUpFree(in: number) }
@@ -87,11 +87,11 @@ extension LocalStore {
     private func loadKnownSums(_ staging: [LocalExtent]) throws {
         guard Paths.exists(StagingLog.path(segments.directory)) else { return }
         let last = database.isAheadOfDisk ? Int64.max : database.lastEpoch - 1
-        let tree = StagedTree(try StagingLog.contents(in: segments.directory, upTo: last).batches)
+        let sums = LoggedSums(try StagingLog.contents(in: segments.directory, upTo: last).batches)
         for extent in staging {
             guard case .staging(let location, let written) = extent.source else { continue }
             for page in SegmentPage.covering(location, extent.length) {
-                guard let known = tree.sums[page], known.epoch >= written else { continue }
+                guard let known = sums[page], known.epoch >= written else { continue }
                 segments.sums.set(known.sum, of: page, isDoubted: true)
             }
         }

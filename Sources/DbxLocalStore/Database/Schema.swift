@@ -13,6 +13,8 @@ enum Schema {
         migrator.registerMigration("nameless") { db in try db.execute(sql: nameless) }
         migrator.registerMigration("listings") { db in try db.execute(sql: listings) }
         migrator.registerMigration("histories") { db in try db.execute(sql: histories) }
+        migrator.registerMigration("merges") { db in try db.execute(sql: merges) }
+        migrator.registerMigration("lost-names") { db in try db.execute(sql: lostNames) }
         return migrator
     }()
 
@@ -134,5 +136,22 @@ enum Schema {
     private static let histories = """
         CREATE TABLE histories (known INTEGER PRIMARY KEY, cursor BLOB NOT NULL);
         CREATE TABLE lost_contents (node INTEGER PRIMARY KEY, change INTEGER NOT NULL, extents BLOB NOT NULL);
+        """
+
+    /// `merges`: what became, or is to become, of conflicts of two files (`KeptMerge`); `merged` is the file that has the
+    /// text. Kinds are stored by number; 1 is a directory.
+    private static let merges = """
+        CREATE TABLE merges (
+            parent INTEGER NOT NULL, kept_as BLOB NOT NULL, theirs BLOB NOT NULL, base BLOB, base_attributes BLOB,
+            state TEXT NOT NULL, merged INTEGER, ours INTEGER, PRIMARY KEY (parent, kept_as)
+        ) WITHOUT ROWID;
+        CREATE INDEX nodes_with_attributes ON nodes (number) WHERE kind = 1 AND xattrs IS NOT NULL;
+        """
+
+    /// See `LostName`; `parents` are ids one behind the other.
+    private static let lostNames = """
+        CREATE TABLE lost_names (
+            node INTEGER PRIMARY KEY, name BLOB NOT NULL, parents BLOB NOT NULL, content_change INTEGER NOT NULL
+        );
         """
 }

@@ -46,8 +46,11 @@ final class StoreDatabase {
         try SQLConnection.migrate(path: path)
         log = try RedoLog(path: directory + "/state.log", generation: entropy.next())
         lastEpoch = record.map { isSameBoot ? $0.number : $0.number + 1 } ?? 0
-        // Before the record bears this boot's name, under which the log would be believed.
-        if !isSameBoot { try log.clear() }
+        // Before the record bears this boot's name, under which the logs would be believed.
+        if let record, !isSameBoot {
+            try log.clear()
+            try StagingLog.forget(behind: record.number, in: directory + "/segments")
+        }
         if record == nil || !isSameBoot { try begin(after: record, boot: boot) }
         connection.whenDamaged = { [weak self] in
             self?.isDamaged = true

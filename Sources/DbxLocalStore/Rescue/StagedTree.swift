@@ -11,8 +11,7 @@ struct StagedTree {
     }
 
     private(set) var files: [InodeNumber: File] = [:]
-    /// Of pages with unsent bytes, and in which epoch each was made.
-    private(set) var sums: [SegmentPage: (sum: StagingSums.Sum, epoch: Int64)] = [:]
+    private(set) var sums = LoggedSums()
     private var places: [InodeNumber: (parent: InodeNumber, name: Name)] = [:]
 
     init(_ batches: [(epoch: Int64, records: [StagingLog.Record])]) {
@@ -22,12 +21,12 @@ struct StagedTree {
     }
 
     private mutating func add(_ record: StagingLog.Record, _ epoch: Int64) {
+        sums.add(record, epoch)
         switch record {
         case .bytes(let node, let range, let location):
             let extent = LocalExtent(
                 offset: range.lowerBound, length: Int64(range.count), source: .staging(location, epoch: epoch))
             _ = files[node, default: File()].extents.splice(range, [extent])
-            forgetSums(location, Int64(range.count))
         case .none(let node, let range): _ = files[node]?.extents.splice(range, [])
         case .name(let node, let parent, let name): places[node] = (parent, name)
         case .file(let node, let size, let allocated):
@@ -35,22 +34,7 @@ struct StagedTree {
             files[node]?.allocated = allocated
         case .gone(let node): files[node] = nil
         case .identity(let node, let identity): files[node, default: File()].identity = identity
-        case .sums(let first, let sums):
-            for (step, sum) in sums.enumerated() where sum.to > 0 {
-                let page = SegmentPage(segment: first.segment, index: first.index + Int32(truncatingIfNeeded: step))
-                self.sums[page] = (sum, epoch)
-            }
-        }
-    }
-
-    /// What a page is said to hold newly, its old sum does not speak of; the new one comes in the same epoch.
-    private mutating func forgetSums(_ location: SegmentLocation, _ length: Int64) {
-        guard length <= SegmentFiles.segmentBytes else { return }
-        let bytes = location.position..<location.position + length
-        for page in SegmentPage.covering(location, length) {
-            guard let known = sums[page]?.sum else { continue }
-            let start = page.location.position
-            if bytes.overlaps(start + Int64(known.from)..<start + Int64(known.to)) { sums[page] = nil }
+        case .sums: break
         }
     }
 

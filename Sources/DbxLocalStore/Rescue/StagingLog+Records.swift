@@ -2,7 +2,7 @@ import DbxModel
 import DbxSystem
 
 extension StagingLog {
-    enum Record: Hashable {
+    enum Record: Hashable, Sendable {
         case bytes(node: InodeNumber, Range<Int64>, at: SegmentLocation)
         case none(node: InodeNumber, Range<Int64>)
         case name(node: InodeNumber, parent: InodeNumber, Name)
@@ -15,7 +15,7 @@ extension StagingLog {
 }
 
 /// What a file with unsent bytes is to the server, and what it looks like.
-struct StagedIdentity: Hashable {
+struct StagedIdentity: Hashable, Sendable {
     var id: NodeID
     /// The state of its content that was agreed.
     var base: Seq
@@ -141,6 +141,19 @@ extension StagingLog {
             return contents
         } catch {
             throw LocalStore.storeError(error)
+        }
+    }
+
+    /// Forgets what was lost with the power: behind the last epoch on the disk the log may tell of a future that never came,
+    /// which a process of this boot would believe once it is named as the one that wrote it.
+    static func forget(behind epoch: Int64, in directory: String) throws(Errno) {
+        guard Paths.exists(path(directory)) else { return }
+        let file = try OpenFile(path: path(directory), .readWrite)
+        let bytes = try file.read(count: Int(clamping: try file.size()), at: 0)
+        var position = 0
+        while position < bytes.count, let payload = payload(bytes[position...]), let batch = batch(payload) {
+            if batch.epoch > epoch { return try file.setSize(Int64(position)) }
+            position += 8 + payload.count
         }
     }
 

@@ -4,8 +4,9 @@ import DbxSystem
 /// Where the bytes lie that the server does not have, told a second time beside the segments: `segments/staging.log`. Read
 /// only when `state.db` is damaged or gone, to save these bytes as files (`StoreRescue`).
 ///
-/// A batch of records is appended when an epoch begins and synced with it, so that no page is named that was given to
-/// something else. The first epoch after a start, and one that finds the log large, writes the log anew.
+/// A batch holds what has happened until an epoch began, and is written and synced with it, so that no page is named that
+/// was given to something else. The first epoch after a start, and one that finds the log large, writes the log anew: all
+/// that is staged is gathered for it before, a part at a time, while everything that changes meanwhile is recorded.
 ///
 ///     batch  := length u32, CRC-32C of payload u32, payload
 ///     payload := epoch u64, { record }
@@ -18,7 +19,8 @@ import DbxSystem
 ///             | 7 segment, first page, count, { from u16, to u16, CRC-32C of these bytes u32 }
 ///
 /// A second batch of an epoch has the checksums (7) of the pages that the first one names: they are made without the lock.
-/// All numbers are 8 bytes, big-endian; length and checksum of a batch 4 bytes. Guarded by the store's lock.
+/// All numbers are 8 bytes, big-endian; length and checksum of a batch 4 bytes. Guarded by the store's lock; a `Step` is
+/// carried out without it.
 final class StagingLog {
     /// How far the records go, to take back those of an operation that failed.
     struct Mark {
@@ -26,61 +28,56 @@ final class StagingLog {
         fileprivate let last: Record?
     }
 
-    /// What is left to do for a batch, without the lock.
-    struct Step: Sendable {
-        fileprivate let file: OpenFile
-        /// Of a log written anew, which is not yet under its name.
-        fileprivate let directory: String?
-        /// The batch of checksums, and where its place is.
-        fileprivate let sums: StagingSumsBatch
-        fileprivate let position: Int64
-
-        /// Makes the checksums while the bytes are on their way to the disk.
-        func writeSums(of files: SegmentFiles) throws(Errno) {
-            let batch = try sums.bytes(files)
-            if !batch.isEmpty { try file.write(batch, at: position) }
-            file.startWriting()
-        }
-
-        func sync() throws(Errno) {
-            try file.syncData()
-            guard let directory else { return }
-            try Paths.rename(StagingLog.sparePath(directory), to: StagingLog.path(directory))
-            try Paths.syncDirectory(directory)
-        }
-    }
-
     private static let largestLogBytes: Int64 = 8 << 20
     private static let roomBytes: Int64 = 2 << 20
+    /// Pieces of unsent bytes: some milliseconds of work.
+    static let gatheredAtOnce = 256
 
     private let directory: String
     private var file: OpenFile?
     private var position: Int64 = 0
     /// How long the log was when it was written anew.
     private var wholeBytes: Int64 = 0
-    /// Since the last batch. Nothing is collected before the log is written anew.
+    private enum Knowledge {
+        /// Nothing is recorded: the log is to be written anew.
+        case none
+        /// What is staged is being gathered for that. Changes are recorded, so that it does not matter whether they come
+        /// before or behind what is gathered.
+        case gathering(after: StagedPlace)
+        /// The records tell all that is staged.
+        case gathered
+        /// The log does, with the records behind it.
+        case written
+    }
+
+    /// Since the last batch, or since gathering began.
     private var records: [Record] = []
     private var touched: Set<InodeNumber> = []
     /// Nodes whose place the log tells.
     private var named: Set<InodeNumber> = []
-    private var isStale = true
-    /// The last step has not come to its end: behind it nothing can be read.
-    private var isUnderWay = false
+    private var knowledge = Knowledge.none
+    /// Has not come to its end: behind it nothing can be read.
+    private var underWay: Step?
     /// Of the log, and of the file that takes its place when it is written anew.
     private var room = LogRoom(bytes: roomBytes)
     private var spareRoom = LogRoom(bytes: roomBytes)
 
     static func path(_ directory: String) -> String { directory + "/staging.log" }
-    private static func sparePath(_ directory: String) -> String { path(directory) + ".new" }
+    static func sparePath(_ directory: String) -> String { path(directory) + ".new" }
 
     /// `directory`: that of the segments.
     init(directory: String) { self.directory = directory }
 
     // MARK: What happens
 
+    private var isRecording: Bool {
+        if case .none = knowledge { return false }
+        return true
+    }
+
     /// `range` of the file says `new` from now on; before it said something unsent, or does now.
     func splice(_ node: InodeNumber, _ range: Range<Int64>, _ new: [LocalExtent], removesStaging: Bool) {
-        if isStale { return }
+        if !isRecording { return }
         touched.insert(node)
         if removesStaging, new.first?.range != range || new.first?.isStaging != true {
             records.append(.none(node: node, range))
@@ -103,12 +100,12 @@ final class StagingLog {
         }
     }
 
-    func resize(_ node: InodeNumber) { if !isStale { touched.insert(node) } }
+    func resize(_ node: InodeNumber) { if isRecording { touched.insert(node) } }
 
-    func drop(_ node: InodeNumber) { if !isStale { records.append(.gone(node: node)) } }
+    func drop(_ node: InodeNumber) { if isRecording { records.append(.gone(node: node)) } }
 
     func place(_ node: InodeNumber, in parent: InodeNumber, _ name: Name) {
-        if isStale { return }
+        if !isRecording { return }
         records.append(.name(node: node, parent: parent, name))
         named.insert(node)
     }
@@ -124,12 +121,17 @@ final class StagingLog {
     }
 
     /// The last step has come to the disk.
-    func finished() { isUnderWay = false }
+    func finished() {
+        guard let step = underWay else { return }
+        position = step.position + step.writtenBytes
+        if step.directory != nil { wholeBytes = position }
+        underWay = nil
+    }
 
     /// A batch may not have come to the disk.
     func distrust() {
-        isStale = true
-        isUnderWay = false
+        knowledge = .none
+        underWay = nil
         records = []
         touched = []
     }
@@ -141,7 +143,7 @@ final class StagingLog {
 
     func keepRoom() {
         if let file { try? room.keep(file, behind: position) }
-        guard !isUnderWay, !spareRoom.isKept else { return }
+        guard underWay == nil, !spareRoom.isKept else { return }
         try? spareRoom.keep(spare(), behind: 0)
     }
 
@@ -152,41 +154,80 @@ final class StagingLog {
         return file
     }
 
-    // MARK: Batches
+    // MARK: Gathering
 
-    /// Writes what has happened since the last batch; nil when that is nothing.
-    func write(epoch: Int64, from store: LocalStore) throws(StoreError) -> Step? {
-        if isUnderWay || position > max(Self.largestLogBytes, 4 * wholeBytes) { distrust() }
-        if !isStale, records.isEmpty, touched.isEmpty { return nil }
+    /// Gathers some of what is staged where the log is to be written anew; whether there is more.
+    func gather(_ count: Int, from store: LocalStore) throws(StoreError) -> Bool {
+        let place: StagedPlace
+        switch knowledge {
+        case .written where underWay == nil && position > max(Self.largestLogBytes, 4 * wholeBytes):
+            distrust()
+            place = .first
+        case .none: place = .first
+        case .gathering(let last): place = last
+        case .gathered, .written: return false
+        }
+        if case .none = knowledge { named = [] }
         do {
-            if isStale { return try writeAnew(epoch: epoch, from: store) }
-            try describe(in: store)
-            return try append(batch: epoch, unsettled: store.unsettledPages, directory: nil)
+            let staged = try store.staging(after: place, count)
+            let isLast = staged.count < count
+            knowledge = isLast ? .gathered : .gathering(after: staged.last?.place ?? place)
+            for (place, extent) in staged {
+                guard case .staging(let location, _) = extent.source else { continue }
+                append(.bytes(node: place.node, extent.range, at: location))
+            }
+            var ways: Set<InodeNumber> = []
+            try describe(Set(staged.map(\.place.node)), in: store, &ways)
+            return !isLast
         } catch {
             distrust()
             throw LocalStore.storeError(error)
         }
     }
 
-    private func writeAnew(epoch: Int64, from store: LocalStore) throws -> Step? {
-        isStale = false
-        named = []
-        for (node, extent) in try store.allStaging() { splice(node, extent.range, [extent], removesStaging: false) }
-        try describe(in: store)
-        file = try spare()
-        room = spareRoom
-        spareRoom = LogRoom(bytes: max(Self.roomBytes, 2 * wholeBytes))
-        position = 0
-        let step = try append(batch: epoch, unsettled: store.unsettledPages, directory: directory)
-        wholeBytes = position
+    // MARK: Batches
+
+    /// What has happened since the last batch, to be written; nil when that is nothing.
+    func begin(epoch: Int64, from store: LocalStore) throws(StoreError) -> Step? {
+        if underWay != nil { distrust() }
+        while try gather(Self.gatheredAtOnce, from: store) {}
+        if case .written = knowledge, records.isEmpty, touched.isEmpty { return nil }
+        do {
+            var ways: Set<InodeNumber> = []
+            for case .name(_, let parent, _) in records { try tellPlaces(from: parent, in: store, &ways) }
+            try describe(touched, in: store, &ways)
+            return try takeStep(epoch: epoch, unsettled: store.unsettledPages)
+        } catch {
+            distrust()
+            throw LocalStore.storeError(error)
+        }
+    }
+
+    private func takeStep(epoch: Int64, unsettled: Set<SegmentPage>) throws(Errno) -> Step? {
+        var isAnew = false
+        if case .gathered = knowledge {
+            isAnew = true
+            file = try spare()
+            room = spareRoom
+            spareRoom = LogRoom(bytes: max(Self.roomBytes, 2 * wholeBytes))
+            position = 0
+        }
+        guard let file else { return nil }
+        let step = Step(
+            file: file, directory: isAnew ? directory : nil, position: position, epoch: epoch, records: records,
+            unsettled: unsettled)
+        knowledge = .written
+        underWay = step
+        records.removeAll(keepingCapacity: records.count < 1 << 16)
+        touched.removeAll(keepingCapacity: true)
         return step
     }
 
     /// What the files are that have changed, and the places of the directories above all that is named.
-    private func describe(in store: LocalStore) throws {
-        var ways: Set<InodeNumber> = []
-        for case .name(_, let parent, _) in records { try tellPlaces(from: parent, in: store, &ways) }
-        for number in touched {
+    private func describe(
+        _ numbers: Set<InodeNumber>, in store: LocalStore, _ ways: inout Set<InodeNumber>
+    ) throws {
+        for number in numbers {
             guard let node = try store.node(number), !node.isOrphan else { continue }
             records.append(.file(node: number, size: node.size, allocated: node.allocatedBytes))
             let identity = StagedIdentity(
@@ -205,19 +246,6 @@ final class StagingLog {
         }
     }
 
-    /// `unsettled`: pages that may be written to still.
-    private func append(batch epoch: Int64, unsettled: Set<SegmentPage>, directory: String?) throws -> Step? {
-        let sums = StagingSumsBatch(epoch: epoch, records: records, except: unsettled)
-        let bytes = Self.batch(epoch: epoch, records)
-        try file?.write(bytes, at: position)
-        position += Int64(bytes.count)
-        defer { position += sums.encodedBytes }
-        isUnderWay = true
-        records.removeAll(keepingCapacity: records.count < 1 << 16)
-        touched.removeAll(keepingCapacity: true)
-        return file.map { Step(file: $0, directory: directory, sums: sums, position: position) }
-    }
-
     static func batch(epoch: Int64, _ records: [Record]) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: 8)
         bytes.append(number: epoch)
@@ -226,25 +254,5 @@ final class StagingLog {
         bytes.replaceSubrange(
             0..<8, with: UInt32(payload.count).bigEndianBytes + CRC32C.checksum(payload).bigEndianBytes)
         return bytes
-    }
-}
-
-extension LocalStore {
-    /// All unsent bytes.
-    fileprivate func allStaging() throws -> [(InodeNumber, LocalExtent)] {
-        try query(
-            """
-            SELECT start, length, block, segment, place, epoch, node FROM content WHERE block IS NULL
-            ORDER BY node, start
-            """, []
-        ) { (InodeNumber($0[6]), try Self.extent($0)) }
-    }
-
-    /// A name that leads to the node.
-    fileprivate func place(of number: InodeNumber) throws -> (InodeNumber, Name)? {
-        try queryOne("SELECT parent, name FROM entries WHERE child = ? LIMIT 1", [number.sqlValue]) { row in
-            guard let name = Name(row.bytes(1)) else { throw StoreError.corrupt("an entry's row") }
-            return (InodeNumber(row[0]), name)
-        }
     }
 }

@@ -46,7 +46,7 @@ package struct StoreRescue: Sendable {
     package private(set) var isComplete = true
 
     private let segments: String
-    private var sums: [SegmentPage: (sum: StagingSums.Sum, epoch: Int64)] = [:]
+    private var sums = LoggedSums()
 
     /// Saves the unsent files of the store in `directory`, which no process has open, below `directory/recovered-TIME`, and
     /// moves the rest to `directory/damaged-TIME`. `report` is called between: before anything is moved.

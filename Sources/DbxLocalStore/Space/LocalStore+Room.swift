@@ -56,7 +56,7 @@ extension LocalStore {
         throw stagingBytes > 0 || space.freedCount > 0 ? .noSpace : .io(.noSpace)
     }
 
-    private func isStagingFull(with length: Int64) throws(StoreError) -> Bool {
+    func isStagingFull(with length: Int64) throws(StoreError) -> Bool {
         guard !isStagingLimitLifted, stagingBytes + length > configuration.stagingLimitBytes else { return false }
         return try stagingBytes - localOnlyBytes() + length > configuration.stagingLimitBytes
     }

@@ -31,7 +31,7 @@ extension LocalStore {
         }
     }
 
-    private static func fresh(_ agreed: AgreedNode, change: Int64) -> LocalNode {
+    static func fresh(_ agreed: AgreedNode, change: Int64) -> LocalNode {
         LocalNode(
             number: InodeNumber(rawValue: 0), id: agreed.id, kind: agreed.kind, attributes: agreed.attributes,
             accessTime: agreed.attributes.mtime, links: agreed.kind == .directory ? 2 : 0,
@@ -177,7 +177,13 @@ extension LocalStore {
                     directory.number.sqlValue, name.bytes.sqlValue, nextCookieValue().sqlValue,
                     base.value.sqlValue, baseNode?.bytes.sqlValue ?? .null, nextChange().sqlValue,
                 ])
+            if baseNode == nil { try reviewFreed(name, in: directory.number) }
         }
+    }
+
+    /// The server has nothing under the name any more: what a rule keeps here, and had to wait for that, is free now.
+    func reviewFreed(_ name: Name, in directory: InodeNumber) throws {
+        if let child = try lookup(directory, name), child.isLocalOnly { try review(child.number) }
     }
 
     /// What was sent is agreed, as far as nothing changed since: `change` is the node's counter when it was sent,
@@ -224,15 +230,18 @@ extension LocalStore {
     package func dropDeadNodes(isOpen: (InodeNumber) -> Bool) throws(StoreError) {
         try transaction {
             for node in try nodes(where: "flags & 16 != 0 AND seq = 0", []) where !isOpen(node.number) {
-                if try !isStillNeeded(node) { try drop(node) }
+                if try !keptNodes.contains(node.number) && !isStillNeeded(node) { try drop(node) }
             }
         }
     }
 
-    /// The server's end of a node that has no name here.
+    /// The server's end of a node that has no name here. What a directory still holds loses that name.
     package func removeNode(_ id: NodeID) throws(StoreError) {
         try transaction {
             guard let node = try node(id) else { return }
+            for entry in try entries("entries.parent = ? AND child IS NOT NULL", [node.number.sqlValue]) {
+                try putAgreedEntry(parent: id, name: entry.name, node: nil, seq: entry.base)
+            }
             try execute("DELETE FROM entries WHERE parent = ?", [node.number.sqlValue])
             try execute("DELETE FROM listings WHERE node = ?", [node.number.sqlValue])
             try drop(node)
@@ -262,6 +271,8 @@ extension LocalStore {
                 try setKnowledge(of: number, .whole)
             }
             if node.kind == .file { try markAllStretches(node) }
+            // Names that a rule keeps here may be all that it is left with.
+            try reviewNames(of: node)
         }
     }
 

@@ -20,6 +20,7 @@ package struct KeptConflict: Hashable, Sendable {
 extension LocalStore {
     package func recordConflict(_ conflict: KeptConflict) throws(StoreError) {
         try transaction {
+            try forgetMerge(in: conflict.parent, keptAs: conflict.keptAs)
             try execute(
                 """
                 INSERT INTO conflicts (parent, kept_as, name, copy, at) VALUES (?, ?, ?, ?, ?)
@@ -51,6 +52,7 @@ extension LocalStore {
 
     package func forgetConflict(in parent: InodeNumber, keptAs: Name) throws(StoreError) {
         try transaction {
+            try forgetMerge(in: parent, keptAs: keptAs)
             try execute(
                 "DELETE FROM conflicts WHERE parent = ? AND kept_as = ?", [parent.sqlValue, keptAs.bytes.sqlValue])
         }

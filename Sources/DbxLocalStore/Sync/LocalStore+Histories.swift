@@ -99,6 +99,7 @@ extension LocalStore {
                 UPDATE entries SET base = 0, base_node = NULL, dirty = max(dirty, 1),
                     change = CASE WHEN dirty = 0 THEN ?3 ELSE change END WHERE parent = ?1 AND name = ?2
                 """, key + [nextChange().sqlValue])
+            try reviewFreed(entry.name, in: entry.parent)
         }
     }
 

@@ -141,15 +141,15 @@ extension LocalStore {
 
     // MARK: Pages on their way
 
-    /// A page of the directory is asked for: from now on what pulls take away in it is remembered.
-    package func beginListing(of directory: InodeNumber, gone: [Name: Seq] = [:]) {
-        if listingsUnderWay[directory] == nil { listingsUnderWay[directory] = gone }
+    /// A page of the directory is asked for: from now on it is remembered what pulls bring that the page may not have.
+    package func beginListing(of directory: InodeNumber, with news: ListingUnderWay = ListingUnderWay()) {
+        if listingsUnderWay[directory] == nil { listingsUnderWay[directory] = news }
     }
 
-    /// The page has come, or will not. What pulls have taken away meanwhile, and when.
+    /// The page has come, or will not. What pulls have brought meanwhile.
     @discardableResult
-    package func endListing(of directory: InodeNumber) -> [Name: Seq] {
-        listingsUnderWay.removeValue(forKey: directory) ?? [:]
+    package func endListing(of directory: InodeNumber) -> ListingUnderWay {
+        listingsUnderWay.removeValue(forKey: directory) ?? ListingUnderWay()
     }
 
     /// What is on its way tells of a history that is none any more.
@@ -159,6 +159,22 @@ extension LocalStore {
 
     /// The server has nothing under the name since `seq`.
     package func noteGone(_ name: Name, in directory: InodeNumber, seq: Seq) {
-        listingsUnderWay[directory]?[name] = seq
+        listingsUnderWay[directory]?.gone[name] = seq
     }
+
+    /// A node that is not known here has changed at `seq`.
+    package func noteChanged(unknown id: NodeID, seq: Seq) {
+        for directory in listingsUnderWay.keys { listingsUnderWay[directory]?.changed[id] = seq }
+    }
+}
+
+/// What pulls have brought while a page of a directory's listing was on its way, and did not count because nothing of it
+/// was known yet.
+package struct ListingUnderWay: Hashable, Sendable {
+    /// Names that were taken away, and when.
+    package internal(set) var gone: [Name: Seq] = [:]
+    /// Nodes that the page may have as they were before.
+    package internal(set) var changed: [NodeID: Seq] = [:]
+
+    package init() {}
 }

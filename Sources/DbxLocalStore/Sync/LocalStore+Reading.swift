@@ -98,6 +98,7 @@ extension LocalStore {
     }
 
     package func deferRemote(_ id: NodeID, _ body: [UInt8]) throws(StoreError) {
+        mayHaveDeferred = true
         try transaction {
             try execute(
                 "INSERT INTO deferred (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body",
@@ -113,9 +114,14 @@ extension LocalStore {
         }
     }
 
+    /// Whether something may be to be done when the file is closed.
+    package func mayWaitForClose(of number: InodeNumber) -> Bool { mayHaveDeferred || keptNodes.contains(number) }
+
     package func deferredNodes() throws(StoreError) -> [NodeID] {
         do {
-            return try query("SELECT id FROM deferred ORDER BY id") { NodeID(bytes: $0.bytes(0)) }.compactMap(\.self)
+            let nodes = try query("SELECT id FROM deferred ORDER BY id") { NodeID(bytes: $0.bytes(0)) }
+            mayHaveDeferred = !nodes.isEmpty
+            return nodes.compactMap(\.self)
         } catch {
             throw Self.storeError(error)
         }

@@ -58,7 +58,7 @@ extension LocalStore {
                     try forgetRules(of: directory)
                     continue
                 }
-                let current = file.contentSeq.value &* 0x1_0000_0001 &+ file.contentChange
+                let current = file.contentVersion
                 if file.number != number || current != version {
                     unread.append(
                         UnreadRuleFile(directory: directory, node: file.number, size: file.size, version: current))

@@ -44,6 +44,8 @@ package struct LocalNode: Hashable, Sendable {
     /// The server does not know the node yet.
     package var isNew: Bool { seq == .zero }
     package var isDirty: Bool { attributesDirty || contentDirty }
+    /// Tells contents of the file apart.
+    package var contentVersion: Int64 { contentSeq.value &* 0x1_0000_0001 &+ contentChange }
 }
 
 /// How much of what the server has in a directory is known here (DESIGN §3, partial replicas). Of anything but a

@@ -137,8 +137,15 @@ extension LocalStore {
     /// Takes the name away. The node is returned as it is now: an orphan when that was its last name.
     @discardableResult
     package func unlink(_ parent: InodeNumber, _ name: Name, now: Timestamp) throws(StoreError) -> LocalNode {
+        guard let node = try lookup(parent, name) else { throw StoreError.notFound }
+        return try unlink(parent, name, of: node, now: now)
+    }
+
+    /// The same where the caller has just looked up which node the name leads to.
+    package func unlink(
+        _ parent: InodeNumber, _ name: Name, of node: LocalNode, now: Timestamp
+    ) throws(StoreError) -> LocalNode {
         try transaction {
-            guard let node = try lookup(parent, name) else { throw StoreError.notFound }
             try setEntry(parent, name, child: nil)
             try touchDirectory(parent, linkChange: node.kind == .directory ? -1 : 0, now: now)
             return try loseName(node, now: now)
@@ -211,7 +218,7 @@ extension LocalStore {
     /// knows that it is gone.
     package func removeOrphan(_ number: InodeNumber) throws(StoreError) {
         try transaction {
-            guard let node = try node(number), node.isOrphan else { return }
+            guard let node = try node(number), node.isOrphan, !keptNodes.contains(number) else { return }
             try releaseReservation(number)
             if try isStillNeeded(node) {
                 try revertContent(of: node)
@@ -226,12 +233,16 @@ extension LocalStore {
     /// it, or lie in it.
     func isStillNeeded(_ node: LocalNode) throws -> Bool {
         if !node.isNew { return true }
-        if try queryOne("SELECT 1 FROM commits LIMIT 1", [], { _ in true }) != nil { return true }
-        return try queryOne(
-            "SELECT 1 FROM entries WHERE dirty = 1 AND base_node = ? LIMIT 1", [node.id.bytes.sqlValue]
-        ) { _ in true } != nil
-            || queryOne("SELECT 1 FROM entries WHERE parent = ? LIMIT 1", [node.number.sqlValue]) { _ in true }
-                != nil
+        let isAwaited = try queryOne(
+            """
+            SELECT 1 WHERE EXISTS (SELECT 1 FROM commits)
+                OR EXISTS (SELECT 1 FROM entries WHERE dirty = 1 AND base_node = ?)
+            """, [node.id.bytes.sqlValue]
+        ) { _ in true }
+        if isAwaited != nil { return true }
+        guard node.kind == .directory else { return false }
+        return try queryOne("SELECT 1 FROM entries WHERE parent = ? LIMIT 1", [node.number.sqlValue]) { _ in true }
+            != nil
     }
 
     // MARK: Rows

@@ -78,7 +78,7 @@ extension MountOperations {
         count(.write)
         do throws(Errno) {
             if let count = try fileSystem.writeAtOnce(bytes, to: inode.number, at: offset) {
-                return reply.succeed(count: count)
+                return answer(reply, count: count, flags)
             }
         } catch {
             return reply.fail(error.rawValue)
@@ -92,6 +92,14 @@ extension MountOperations {
             case .failure(let error): box.fail(error.rawValue)
             }
         }
+        box.onInterrupt { wait.cancel() }
+    }
+
+    /// Who is ahead of uploads gets the answer later; the kernel itself, writing what was stored through a mapping, never.
+    private func answer(_ reply: consuming FuseReplyWrite, count: Int, _ flags: FuseWriteFlags) {
+        guard fileSystem.isAheadOfUploads, !flags.contains(.fromPageCache) else { return reply.succeed(count: count) }
+        let box = FuseReplyBox(reply)
+        let wait = fileSystem.whenUploadsFollow { box.take()?.succeed(count: count) }
         box.onInterrupt { wait.cancel() }
     }
 

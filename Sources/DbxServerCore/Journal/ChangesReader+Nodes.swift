@@ -10,12 +10,12 @@ extension ChangesReader {
     func listing(of node: NodeID, after last: Name?, limit: Int, content: Bool) throws -> ListingPage {
         guard let directory = try rows.node(node, in: namespace.id), !directory.deleted, directory.kind == .directory
         else { throw Problem(kind: .notFound, detail: "There is no such directory.") }
-        let found = try rows.entries(inDirectory: node, after: last, limit: limit + 1, in: namespace.id)
+        let found = try rows.listing(of: node, after: last, limit: limit + 1, in: namespace.id)
         var page = ListingPage(entries: [], nodes: [], next: nil, seq: namespace.head, cursor: cursorAtHead)
         var gathered = ContentRows()
-        for entry in found.prefix(limit) {
+        for (entry, child) in found.prefix(limit) {
             page.entries.append(EntryRow(entry))
-            guard let child = try entry.node.flatMap({ try rows.node($0, in: namespace.id) }) else { continue }
+            guard let child else { continue }
             page.nodes.append(NodeRow(child))
             guard content else { continue }
             try gather(child, into: &gathered)

@@ -1,3 +1,5 @@
+import DbxWire
+
 extension OpenAPIDocument {
     static let operationPaths = """
         "/v1/health": {
@@ -96,7 +98,9 @@ extension OpenAPIDocument {
               { "$ref": "#/components/parameters/cursor" },
               { "name": "content", "in": "query", "description": "Whether the files' segments and blocks come too.", "schema": { "type": "boolean" } }
             ],
-            "responses": { \(ok("One page.", reference("ListingPage"))), \(problems(400, 401, 403, 404, 410)) }
+            "responses": {
+              "200": { "description": "One page; packed, as docs/PROTOCOL.md says, for who accepts that.", "content": { "application/json": { "schema": \(reference("ListingPage")) }, "\(PackedListing.mediaType)": { "schema": { "type": "string", "format": "binary" } } } },
+              \(problems(400, 401, 403, 404, 410)) }
           }
         },
         "/v1/namespaces/{namespace}/nodes/{node}/revisions": {

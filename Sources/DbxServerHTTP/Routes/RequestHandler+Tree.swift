@@ -39,8 +39,14 @@ extension RequestHandler {
             content: try query.flag("content"))
         let namespace: NamespaceID = try exchange.identifier("namespace")
         let node: NodeID = try exchange.identifier("node")
-        return try await answering(exchange) { server, caller in
-            try server.listing(caller, namespace: namespace, node: node, wanted)
+        let coding = exchange.acceptsZstd ? coding : nil
+        let isPacked = exchange.accepts(PackedListing.mediaType)
+        return try await authenticated(exchange) { server, caller in
+            let page = try server.listing(caller, namespace: namespace, node: node, wanted)
+            guard isPacked, let packed = PackedListing.encode(page) else {
+                return try Answers.json(page, coding: coding)
+            }
+            return Answers.bytes(packed, PackedListing.mediaType, coding: coding)
         }
     }
 

@@ -9,9 +9,13 @@ import Zstd
 enum Answers {
     /// `coding`: what the client understands, if anything.
     static func json(_ value: some Encodable, coding: ZstdCoding? = nil) throws -> Response {
+        bytes(try WireJSON.encode(value), "application/json", coding: coding)
+    }
+
+    static func bytes(_ bytes: [UInt8], _ mediaType: String, coding: ZstdCoding?) -> Response {
         var headers = HTTPFields()
-        headers[.contentType] = "application/json"
-        var body = try WireJSON.encode(value)
+        headers[.contentType] = mediaType
+        var body = bytes
         if let encoded = coding?.encode(body) {
             headers[.contentEncoding] = ZstdCoding.name
             body = encoded

@@ -54,11 +54,15 @@ struct Exchange {
     }
 
     /// Whether the answer may be compressed.
-    var acceptsZstd: Bool {
-        operation.mayCompress
-            && headers[values: .acceptEncoding].contains { value in
-                value.split(separator: ",").contains { $0.trimmingPrefix { $0 == " " } == ZstdCoding.name }
-            }
+    var acceptsZstd: Bool { operation.mayCompress && lists(ZstdCoding.name, in: .acceptEncoding) }
+
+    /// Whether the client names the media type, without parameters.
+    func accepts(_ mediaType: String) -> Bool { lists(mediaType, in: .accept) }
+
+    private func lists(_ word: String, in header: HTTPField.Name) -> Bool {
+        headers[values: header].contains { value in
+            value.split(separator: ",").contains { $0.trimmingPrefix { $0 == " " } == word }
+        }
     }
 
     /// What Content-Length says; nil with a chunked body.

@@ -24,7 +24,7 @@ struct RequestHandler: Sendable {
     let version: String
     let logger: Logger
     private let routes = RouteTable()
-    private let coding = ZstdCoding()
+    let coding = ZstdCoding()
     private let date = HTTPDate(time: SystemTime())
 
     /// A refused body is read up to here to keep the connection; a longer one closes it.

@@ -81,6 +81,10 @@ package protocol TreeRows {
     func entries(
         inDirectory parent: NodeID, after: Name?, limit: Int, in namespace: NamespaceID
     ) throws(StoreError) -> [EntryRecord]
+    /// The same with their nodes.
+    func listing(
+        of parent: NodeID, after: Name?, limit: Int, in namespace: NamespaceID
+    ) throws(StoreError) -> [(entry: EntryRecord, node: NodeRecord?)]
     func entries(in namespace: NamespaceID, after: Seq, through: Seq) throws(StoreError) -> [EntryRecord]
 }
 

@@ -54,13 +54,26 @@ extension SQLTransaction {
         return try rows(TreeStatements.entriesInDirectory, values, Self.entry)
     }
 
+    func listing(
+        of parent: NodeID, after: Name?, limit: Int, in namespace: NamespaceID
+    ) throws(StoreError) -> [(entry: EntryRecord, node: NodeRecord?)] {
+        let values = [SQLValue(namespace), SQLValue(parent), .bytes(after?.bytes ?? []), SQLValue(limit)]
+        return try rows(TreeStatements.listing, values) { row throws(StoreError) in
+            let entry = try Self.entry(&row)
+            guard let id: NodeID = try row.optionalID() else { return (entry, nil) }
+            return (entry, try Self.node(id, &row))
+        }
+    }
+
     func entries(in namespace: NamespaceID, after: Seq, through: Seq) throws(StoreError) -> [EntryRecord] {
         try rows(TreeStatements.entriesBetween, [SQLValue(namespace), SQLValue(after), SQLValue(through)], Self.entry)
     }
 
-    private static func node(_ row: inout RowReader) throws(StoreError) -> NodeRecord {
+    private static func node(_ row: inout RowReader) throws(StoreError) -> NodeRecord { try node(row.id(), &row) }
+
+    private static func node(_ id: NodeID, _ row: inout RowReader) throws(StoreError) -> NodeRecord {
         NodeRecord(
-            id: try row.id(), seq: try row.seq(), commit: try row.optionalID(), deleted: try row.bool(),
+            id: id, seq: try row.seq(), commit: try row.optionalID(), deleted: try row.bool(),
             kind: try row.choice(), attributes: try attributes(&row), attributesSeq: try row.seq(),
             contentSeq: try row.seq(), encoding: try row.int64(), size: try row.int64(),
             allocatedBytes: try row.int64(), contentHash: try row.optionalBytes(), target: try row.optionalBytes(),

@@ -47,6 +47,15 @@ package enum TreeStatements: String, SQLStatements {
         SELECT parent_id, name, node_id, seq, commit_id FROM entries
         WHERE namespace_id = ?1 AND parent_id = ?2 AND name > ?3 AND node_id IS NOT NULL ORDER BY name LIMIT ?4
         """
+    /// The same with their nodes.
+    case listing = """
+        SELECT entries.parent_id, entries.name, entries.node_id, entries.seq, entries.commit_id, nodes.id, nodes.seq,
+            nodes.commit_id, deleted, kind, mode, uid, gid, mtime, ctime, birth_time, rdev, extended_attributes,
+            attributes_seq, content_seq, encoding, size, allocated_bytes, content_hash, target, links
+        FROM entries LEFT JOIN nodes ON nodes.namespace_id = ?1 AND nodes.id = entries.node_id
+        WHERE entries.namespace_id = ?1 AND entries.parent_id = ?2 AND entries.name > ?3 AND entries.node_id IS NOT NULL
+        ORDER BY entries.name LIMIT ?4
+        """
     case entriesBetween = """
         SELECT parent_id, name, node_id, seq, commit_id FROM entries
         WHERE namespace_id = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq, parent_id, name

@@ -68,6 +68,7 @@ extension PullApplier {
         // Of what was known once, programs have been told that it is not there.
         let isNews =
             try !isListing || parent.knowledge != .partial || store.entry(parent: row.parent, name: row.name) != nil
+        try willTakeAway(row.name, in: parent)
         try store.putAgreedEntry(parent: row.parent, name: row.name, node: row.node, seq: row.seq)
         if isNews {
             note(.entry(parent: parent.number, name: row.name))
@@ -80,7 +81,7 @@ extension PullApplier {
     /// A directory that was removed here has got new work on the server: it comes back, with all above it.
     mutating func bringBack(_ directory: LocalNode) throws {
         for name in try store.dirtyEntries(baseNode: directory.id) {
-            if name.node != nil { try moveAside(name, wanted: name.name) }
+            if name.node != nil { try moveAside(name, wanted: name.name, against: nil) }
             try store.putAgreedEntry(
                 parent: name.parentID, name: name.name, node: directory.id, seq: name.base)
             note(.entry(parent: name.parent, name: name.name))
@@ -89,7 +90,7 @@ extension PullApplier {
     }
 
     /// A directory has one parent: where both sides moved it, the server's place counts.
-    private mutating func leaveOtherParents(_ directory: LocalNode, for row: EntryRow) throws {
+    mutating func leaveOtherParents(_ directory: LocalNode, for row: EntryRow) throws {
         for other in try store.entries(of: directory.number)
         where other.parentID != row.parent || other.name != row.name {
             guard other.dirty else { continue }
@@ -110,7 +111,7 @@ extension PullApplier {
         }
         switch outcome(ours: ours, theirs: theirs) {
         case .both:
-            try moveAside(local, wanted: row.name)
+            try moveAside(local, wanted: row.name, against: rival(theirs, of: ours, at: local))
             try take(row, in: parent)
         case .theirs: try take(row, in: parent)
         case .ours: try store.rebaseEntry(parent: row.parent, name: row.name, base: row.seq, baseNode: row.node)
@@ -136,7 +137,7 @@ extension PullApplier {
     }
 
     /// Renames a local entry to a free conflict name in its directory; its old name is then as the server has it.
-    mutating func moveAside(_ entry: LocalEntry, wanted: Name) throws {
+    mutating func moveAside(_ entry: LocalEntry, wanted: Name, against rival: Rival?) throws {
         let kept = try ConflictName(for: wanted, device: device, at: now).firstFree {
             try store.lookup(entry.parent, $0) != nil
         }
@@ -146,7 +147,8 @@ extension PullApplier {
         note(.entry(parent: entry.parent, name: kept))
         guard let copy = entry.number else { return }
         try note(
-            KeptConflict(parent: entry.parent, name: wanted, keptAs: kept, copy: copy, at: now), in: entry.parentID)
+            KeptConflict(parent: entry.parent, name: wanted, keptAs: kept, copy: copy, at: now), in: entry.parentID,
+            against: rival)
     }
 
     /// Both sides made a directory of one name: what ours holds moves into the server's.
@@ -173,7 +175,7 @@ extension PullApplier {
                 }
                 try note(
                     KeptConflict(parent: theirs.number, name: child.name, keptAs: name, copy: mine.number, at: now),
-                    in: theirs.id)
+                    in: theirs.id, against: other.kind == .file ? Rival(node: other.id, base: nil) : nil)
             case .ours: mode = .replace
             case .theirs:
                 _ = try store.unlink(ours.number, name, now: now)
@@ -226,6 +228,7 @@ extension PullApplier {
             }
         } else {
             try received.willRemove(row.name, of: node, in: parent, store: store)
+            try willTakeAway(row.name, in: parent)
             try store.putAgreedEntry(parent: row.parent, name: row.name, node: nil, seq: row.seq)
             note(.entry(parent: parent.number, name: row.name))
         }
@@ -238,8 +241,8 @@ extension PullApplier {
             guard let local = try store.node(row.id), row.seq > local.seq else { continue }
             if try store.entries(of: local.number).isEmpty {
                 // One that is still open is nobody's but ours from now on, and goes with its last close.
-                if isBusy(local.number) {
-                    try store.changeIdentity(of: local.number, to: freshIdentity())
+                if try isBusy(local.number) || store.lostName(of: local.number) != nil {
+                    try becomeOurs(local)
                 } else {
                     try store.removeNode(row.id)
                 }

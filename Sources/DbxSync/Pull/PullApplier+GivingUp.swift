@@ -1,20 +1,9 @@
 package import DbxLocalStore
 import DbxModel
-package import DbxWire
+import DbxWire
 
-/// Contents that the server has lost and of which not all is here, and nodes that it has ended before anybody could say so.
+/// Contents that the server has lost and of which not all is here.
 extension PullApplier {
-    /// Rows of nodes for which a commit was refused. Those that ended before this client's cursor no pull tells of any more,
-    /// as after a listing, which has no tombstones. With the store's lock held.
-    package mutating func endKnown(_ rows: [NodeRow]) throws {
-        try store.transaction {
-            guard let position = try SyncMeta.seq(in: store) else { return }
-            for row in rows where row.deleted && row.seq <= position { try postpone(endOf: row.id) }
-            try reviveNameless()
-            try finishTombstones()
-        }
-    }
-
     /// The file's content was to be sent again, and cannot be: what is in the cache turned out to be damaged. `supplement`
     /// is the server's answer about the file. With the store's lock held.
     package mutating func giveUp(_ number: InodeNumber, _ supplement: PullSupplement) throws {

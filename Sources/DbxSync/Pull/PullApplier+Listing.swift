@@ -20,24 +20,27 @@ extension PullApplier {
     /// nodes have to be asked for, it is still under way.
     ///
     /// The page tells of one moment, this client's cursor stands at another. A name counts if its row is not newer than the
-    /// cursor, for a pull will bring what is newer, and if no pull since has taken it away: so the directory is then known
-    /// exactly as it is at the cursor.
+    /// cursor, for a pull will bring what is newer, and if no pull since has taken it away; what pulls have changed since is
+    /// asked for. So the directory is then known exactly as it is at the cursor.
+    ///
+    /// - Parameter more: another page of the directory is on its way, or the rest of this one: then it stays under way.
     package mutating func apply(
         _ page: ListingPage, of directory: InodeNumber, behind start: ListingProgress?,
-        supplement: PullSupplement? = nil
+        supplement: PullSupplement? = nil, more: Bool = false
     ) throws -> ListingOutcome {
         isListing = true
         guard store.isListing(directory) else { return .obsolete }
-        let gone = store.endListing(of: directory)
-        let outcome = try apply(page, of: directory, behind: start, supplement: supplement, gone: gone)
+        let news = store.endListing(of: directory)
+        let outcome = try apply(page, of: directory, behind: start, supplement: supplement, news: news)
         // Until it is tried again the page is still on its way.
-        if case .needs = outcome { store.beginListing(of: directory, gone: gone) }
+        if case .needs = outcome { store.beginListing(of: directory, with: news) }
+        if more, outcome == .applied { store.beginListing(of: directory, with: news) }
         return outcome
     }
 
     private mutating func apply(
         _ page: ListingPage, of directory: InodeNumber, behind start: ListingProgress?,
-        supplement: PullSupplement?, gone: [Name: Seq]
+        supplement: PullSupplement?, news: ListingUnderWay
     ) throws -> ListingOutcome {
         guard let node = try store.node(directory), node.knowledge != .whole, !node.isOrphan,
             try store.listingProgress(of: directory) == start
@@ -51,18 +54,21 @@ extension PullApplier {
             var rows = ChangesPage(
                 nodes: page.nodes, entries: page.entries, segments: page.segments, blocks: page.blocks, cursor: "",
                 seq: page.seq, complete: true, quota: Quota(usedBytes: 0, limitBytes: nil))
-            rows.entries.removeAll { $0.seq > position || gone[$0.name] ?? .zero > $0.seq }
+            rows.entries.removeAll { $0.seq > position || news.gone[$0.name] ?? .zero > $0.seq }
+            let changed = rows.leaveOut(news.changed)
+            scope = PullScope(store: store, since: nil, listed: node.id, supplement: supplement)
+            try takeFresh(from: &rows, in: node)
             try keepNewContents(in: &rows)
             if node.knowledge == .stale {
                 guard page.seq <= position else { return .behind }
                 let missing = try addMissing(page, in: node, behind: start, supplement, to: &rows)
                 guard missing.isEmpty else { return .needs(missing.union(supplement?.requested ?? [])) }
             }
-            scope = PullScope(store: store, since: nil, listed: node.id, supplement: supplement)
             let pages = [rows, supplement?.page].compactMap(\.self)
             let forEachPage = { (body: (ChangesPage) throws -> Void) throws in try pages.forEach(body) }
             try scope.survey(forEachPage)
-            guard scope.needs.isEmpty else { return .needs(scope.needs.union(supplement?.requested ?? [])) }
+            let missing = scope.needs.union(changed.subtracting(supplement?.requested ?? []))
+            guard missing.isEmpty else { return .needs(missing.union(supplement?.requested ?? [])) }
             try apply(forEachPage)
             try finishPage(page, of: directory)
             if let now = try store.node(directory), now.links != node.links || now.knowledge != node.knowledge {
@@ -70,6 +76,31 @@ extension PullApplier {
             }
             return .applied
         }
+    }
+
+    /// Most names of a listing are new here in every way: for them nothing has to be compared, and they are taken together.
+    private mutating func takeFresh(from rows: inout ChangesPage, in directory: LocalNode) throws {
+        fresh = nil
+        guard directory.knowledge == .partial, let first = rows.entries.first?.name, let last = rows.entries.last?.name,
+            first <= last
+        else { return }
+        let known = try store.knownNames(in: directory.number, first...last)
+        let nodes = Dictionary(rows.nodes.map { ($0.id, $0) }) { first, _ in first }
+        var isUsed: Set<NodeID> = []
+        let severalTimes = Set(rows.entries.compactMap(\.node).filter { !isUsed.insert($0).inserted })
+        var names: [ListedName] = []
+        var taken: Set<NodeID> = []
+        for row in rows.entries {
+            guard let id = row.node, let node = nodes[id], !node.deleted, !severalTimes.contains(id),
+                !known.contains(row.name), try store.node(id) == nil
+            else { continue }
+            names.append(ListedName(name: row.name, seq: row.seq, node: AgreedNode(node)))
+            taken.insert(id)
+        }
+        rows.entries.removeAll { $0.node.map(taken.contains) ?? false }
+        rows.nodes.removeAll { taken.contains($0.id) }
+        scope.admit(taken)
+        fresh = (names, directory.number)
     }
 
     private func finishPage(_ page: ListingPage, of directory: InodeNumber) throws {
@@ -160,5 +191,16 @@ extension PullApplier {
                 try postpone(endOf: id)
             }
         }
+    }
+}
+
+extension ChangesPage {
+    /// Without the nodes that have changed since: which those are.
+    fileprivate mutating func leaveOut(_ changed: [NodeID: Seq]) -> Set<NodeID> {
+        if changed.isEmpty { return [] }
+        let older = Set(nodes.filter { row in changed[row.id].map { row.seq < $0 } ?? false }.map(\.id))
+        nodes.removeAll { older.contains($0.id) }
+        segments.removeAll { older.contains($0.node) }
+        return older
     }
 }

@@ -11,6 +11,14 @@ extension PullApplier {
         for row in page.segments where try store.node(row.node) != nil { gathered[row.node, default: []].append(row) }
     }
 
+    /// Contents that were asked for because they are old here come as a whole.
+    mutating func gatherOutdated() throws {
+        for id in scope.outdated {
+            guard let local = try store.node(id), let row = scope.supplement?.row(of: id) else { continue }
+            gathered[id] = Self.allStretches(of: row, beside: local, scope.supplement?.segments(of: id) ?? [])
+        }
+    }
+
     /// What wanted blocks are encoded against.
     mutating func wantBases(of page: ChangesPage) {
         for row in page.blocks where wantedBlocks.contains(row.id) {
@@ -35,12 +43,18 @@ extension PullApplier {
     mutating func applyNode(_ row: NodeRow, segments: [SegmentRow]) throws {
         note(hashOf: row)
         guard let local = try store.node(row.id) else {
-            guard !row.deleted, scope.admitted.contains(row.id) else { return }
+            guard !row.deleted, scope.admitted.contains(row.id) else {
+                return store.noteChanged(unknown: row.id, seq: row.seq)
+            }
             return try store.putAgreedNode(AgreedNode(row), knowledge: scope.knowledge(of: row))
         }
         if row.deleted { return postpone(row) }
         if restoring.contains(row.id) { return try restore(local, to: row, segments: segments) }
         guard row.seq > local.seq || !segments.isEmpty else { return }
+        // Offered anew here, after the server had lost it, and it has it: with what in it, these rows do not tell.
+        if local.isNew, row.kind == .directory, scope.knowledge(of: row) == .partial {
+            try store.setKnowledge(of: local.number, .stale)
+        }
         let contentMoved = row.kind == .file && row.contentSeq > local.contentSeq
         if contentMoved, isBusy(local.number) {
             return try postponeContent(row, segments: segments)
@@ -51,6 +65,9 @@ extension PullApplier {
             return try settleContents(local, remote: row, segments: segments)
         }
         if contentMoved {
+            if local.isOrphan, local.size <= TextMerge.largestBytes {
+                replacedContents[local.id] = try MergeBase(of: local, in: store)
+            }
             try received.changedContent(of: local, size: row.size, store: store)
         } else {
             try received.changedAttributes(of: local, to: row.attributes, store: store)
@@ -140,6 +157,7 @@ extension PullApplier {
             decided ?? outcome(ours: local, theirs: row.id, size: row.size, changedAt: row.attributes.mtime)
         let names = try store.entries(of: local.number)
         let agreed = try store.agreedContent(local.number)
+        let rival = Rival(node: row.id, base: MergeBase(extents: agreed, attributes: local.agreedAttributes))
         try store.changeIdentity(of: local.number, to: freshIdentity())
         try store.putAgreedNode(AgreedNode(row))
         try store.putAgreedContent(agreed, of: row.id)
@@ -150,7 +168,7 @@ extension PullApplier {
         // Names that only exist here go on leading to our version; without one it needs a name of its own.
         var needsName = outcome == .both && !names.contains(where: \.dirty)
         for entry in names where !entry.dirty {
-            if needsName { try moveAside(entry, wanted: entry.name) }
+            if needsName { try moveAside(entry, wanted: entry.name, against: rival) }
             needsName = false
             try store.putAgreedEntry(parent: entry.parentID, name: entry.name, node: row.id, seq: entry.base)
             note(.entry(parent: entry.parent, name: entry.name))
@@ -173,7 +191,9 @@ extension PullApplier {
         for entry in try store.dirtyEntries(baseNode: id) {
             if let ours = try entry.node.flatMap({ try store.node($0) }), let theirs = try store.node(id) {
                 switch outcome(ours: ours, theirs: theirs) {
-                case .both: try moveAside(entry, wanted: entry.name)
+                case .both:
+                    let rival = theirs.kind == .file ? Rival(node: id, base: replacedContents[id]) : nil
+                    try moveAside(entry, wanted: entry.name, against: rival)
                 case .ours: continue
                 case .theirs: break
                 }

@@ -127,9 +127,10 @@ extension PullApplier {
 
     private mutating func settleAbsent(_ node: LocalNode, after seq: Seq, wasRemoved: Bool) throws {
         let isLost = node.kind == .file && node.contentSeq > seq
-        if node.isOrphan { return try postpone(endOf: node.id) }
+        let names = try store.entries(of: node.number)
+        if names.isEmpty { return try postpone(endOf: node.id) }
         if isLost, try !store.missingExtents(of: node.number).isEmpty {
-            for entry in try store.entries(of: node.number) where entry.base > seq {
+            for entry in names where entry.base > seq {
                 try store.rebaseOnNothing(entry)
             }
             return try giveUp(node)
@@ -137,8 +138,7 @@ extension PullApplier {
         if wasRemoved {
             // As others removed it, so do we, with its directory's listing; but not what they have not seen, and not what
             // has other names by now.
-            let names = try store.entries(of: node.number)
-            guard isLost || !names.isEmpty && names.allSatisfy({ $0.base == .zero }) else {
+            guard isLost || names.allSatisfy({ $0.base == .zero }) else {
                 return try store.becomeOlder(node.number, contentSeq: nil, under: nil)
             }
             try store.changeIdentity(of: node.number, to: freshIdentity())

@@ -28,13 +28,17 @@ package struct PullApplier {
     var gathered: [NodeID: [SegmentRow]] = [:]
     /// Blocks that known contents are made of.
     var wantedBlocks: Set<BlockID> = []
-    /// What the server says of contents, where there are local ones to compare.
     /// The server's state of these counts, whatever was changed here.
     private(set) var restoring: Set<NodeID> = []
+    /// What the server says of contents, where there are local ones to compare.
     private var remoteHashes: [NodeID: [UInt8]] = [:]
     var received = ReceivedActivity()
     /// Files whose content is the server's anew.
     var renewed: [NodeID] = []
+    /// What files held that were replaced here, and that have a new content on the server.
+    var replacedContents: [NodeID: MergeBase] = [:]
+    /// Files that lose a name while a program writes to them.
+    var leaving: [LostName] = []
     /// Names whose removal waits until everything else has been applied: what lies below may be new work.
     private var removals: [EntryRow] = []
     private var tombstones: [NodeRow] = []
@@ -42,6 +46,8 @@ package struct PullApplier {
     var scope: PullScope
     /// Names that nobody was told of are nothing to forget.
     var isListing = false
+    /// Those that are not known here in any way, of this directory.
+    var fresh: (names: [ListedName], directory: InodeNumber)?
     /// Of a listing that compares what was known with the server's data, which were put back to an older state.
     var common: CommonHistory?
 
@@ -62,24 +68,30 @@ package struct PullApplier {
 
     /// Applies the pages, the last of which was complete and ended at `end`, and forgets them. Where nodes have come into
     /// the part of the tree that is known here, or have left it, nothing is done: returned is which nodes have to be asked
-    /// for, all of them, before it is tried again with the answer as `supplement`.
+    /// for, all of them, before it is tried again with the answer as `supplement`. What it says of nodes that are
+    /// `refused` counts with the pages.
     package mutating func apply(
-        _ pages: PulledPages, supplement: PullSupplement? = nil
+        _ pages: PulledPages, refused: RefusedRows? = nil, supplement: PullSupplement? = nil
     ) throws -> Set<NodeID> {
         let since = try store.meta(SyncMeta.cursor) == nil ? nil : SyncMeta.seq(in: store)
         scope = PullScope(store: store, since: since, supplement: supplement)
         let forEachPage = { [store] (body: (ChangesPage) throws -> Void) throws in
             try pages.forEach(store, body)
             if let supplement { try body(supplement.page) }
+            if let refused { try body(refused.page) }
         }
+        let asked = (supplement?.requested ?? []).union(refused?.nodes ?? [])
+        guard asked.count == supplement?.requested.count ?? 0 else { return asked }
         try scope.survey(forEachPage)
-        guard scope.needs.isEmpty else { return scope.needs.union(supplement?.requested ?? []) }
+        guard scope.needs.isEmpty else { return scope.needs.union(asked) }
         try store.transaction {
             if let ids = try store.meta(SyncMeta.restoring) {
                 restoring = Set(try WireJSON.decode([NodeID].self, from: ids))
                 try store.setMeta(SyncMeta.restoring, nil)
             }
+            if let refused, let supplement { try correct(refused, supplement) }
             try apply(forEachPage)
+            if let refused { try compareAnew(refused) }
             try store.clearStaged()
             try SyncMeta.setCursor(pages.cursor, at: pages.seq, in: store)
         }
@@ -88,8 +100,10 @@ package struct PullApplier {
 
     mutating func apply(_ forEachPage: ((ChangesPage) throws -> Void) throws -> Void) throws {
         try forEachPage { try gatherBlocksAndSegments(of: $0) }
+        try gatherOutdated()
         try forEachPage { wantBases(of: $0) }
         try forEachPage { try putWantedBlocks(of: $0) }
+        if let fresh { try store.putListed(fresh.names, in: fresh.directory) }
         try forEachPage { try applyNodes(of: $0) }
         try forEachPage { try applyEntriesAndFreshSegments(of: $0) }
         try finishRemovals()
@@ -97,6 +111,7 @@ package struct PullApplier {
         for id in scope.ended { try postpone(endOf: id) }
         try finishTombstones()
         try settleDirectoryCycles()
+        try keepWhatIsOpen()
     }
 
     /// Applies rows that waited for the last writing handle of a file to close.
@@ -118,8 +133,11 @@ package struct PullApplier {
     mutating func note(_ change: TreeChange) { changes.append(change) }
 
     /// Both versions stand: told to the caller, and listed until somebody settles it.
-    mutating func note(_ conflict: KeptConflict, in parent: NodeID) throws {
+    mutating func note(_ conflict: KeptConflict, in parent: NodeID, against rival: Rival?) throws {
         try store.recordConflict(conflict)
+        if let rival, try store.node(conflict.copy)?.kind == .file {
+            try store.recordMerge(rival.merge(in: conflict.parent, keptAs: conflict.keptAs))
+        }
         conflicts.append(ConflictNotice(parent: parent, name: conflict.name, keptAs: conflict.keptAs))
     }
 

@@ -24,6 +24,8 @@ struct PullScope {
 
     /// Unknown nodes that become known.
     private(set) var admitted: Set<NodeID> = []
+    /// Known files whose content is older than the cursor says.
+    private(set) var outdated: Set<NodeID> = []
     /// Nodes of which the rows are not enough: they came into the known part, or went out of it.
     private(set) var needs: Set<NodeID> = []
 
@@ -39,7 +41,7 @@ struct PullScope {
     private var gained: Set<NodeID> = []
     private var lost: [NodeID: Set<Key>] = [:]
     private var strays: Set<NodeID> = []
-    private let supplement: PullSupplement?
+    let supplement: PullSupplement?
 
     init(store: LocalStore, since: Seq?, listed: NodeID? = nil, supplement: PullSupplement? = nil) {
         self.store = store
@@ -58,6 +60,7 @@ struct PullScope {
             try forEachPage { page in for row in page.segments { try checkBlocks(of: row) } }
             for id in admitted { checkContent(of: id) }
         }
+        needs.formUnion(outdated)
         needs.subtract(supplement?.requested ?? [])
     }
 
@@ -78,6 +81,9 @@ struct PullScope {
         return row.contentSeq > since ? .whole : .partial
     }
 
+    /// These are new here, and become known.
+    mutating func admit(_ ids: Set<NodeID>) { admitted.formUnion(ids) }
+
     func wants(_ id: NodeID) throws -> Bool { try admitted.contains(id) || store.node(id) != nil }
 
     // MARK: Survey
@@ -86,14 +92,16 @@ struct PullScope {
         for row in page.nodes {
             if row.deleted {
                 gone.insert(row.id)
-            } else if try store.node(row.id) == nil, row.seq >= unknown[row.id]?.seq ?? .zero {
+            } else if let local = try store.node(row.id) {
+                if isBehind(local, row) { outdated.insert(row.id) }
+            } else if row.seq >= unknown[row.id]?.seq ?? .zero {
                 unknown[row.id] = row
             }
         }
-        for row in page.segments where try store.node(row.node) == nil {
-            stretches[row.node, default: []].insert(row.index)
-        }
         if since != nil {
+            for row in page.segments where try store.node(row.node) == nil {
+                stretches[row.node, default: []].insert(row.index)
+            }
             for row in page.blocks {
                 blocks.insert(row.id)
                 bases[row.id] = row.wrap.base
@@ -102,6 +110,13 @@ struct PullScope {
         for row in page.entries where row.node != nil {
             if try store.node(row.parent) == nil { namesBelow[row.parent, default: []].append(row) }
         }
+    }
+
+    /// After everything had to be listed again the cursor is new and contents may be old, until their folders are compared:
+    /// then a pull has no segments of what changed in between.
+    private func isBehind(_ local: LocalNode, _ row: NodeRow) -> Bool {
+        guard let since, row.kind == .file else { return false }
+        return row.contentSeq > local.contentSeq && row.contentSeq <= since && !local.isNew
     }
 
     private mutating func look(at row: EntryRow) throws {

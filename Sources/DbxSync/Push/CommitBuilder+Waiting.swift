@@ -3,10 +3,12 @@ import DbxModel
 
 /// What has to wait, whether or not it could be sent.
 extension CommitBuilder {
-    /// After the server's data were put back to an older state its row of the node is known only once a name of it is.
+    /// After the server's data were put back to an older state its row of the node is known only once a name of it is,
+    /// or one that it has lost here.
     func isCompared(_ node: LocalNode) throws -> Bool {
         guard hasStaleDirectories, node.number != .root else { return true }
-        return try store.entries(of: node.number).allSatisfy { entry in
+        let names = try store.entries(of: node.number) + store.dirtyEntries(baseNode: node.id)
+        return try names.allSatisfy { entry in
             guard let parent = try store.node(entry.parent), parent.knowledge == .stale else { return true }
             return try store.isCompared(entry, in: parent)
         }
@@ -26,6 +28,7 @@ extension CommitBuilder {
             return false
         }
         if try context.rule?.holds(entry, in: store) ?? false { return true }
+        if let node = entry.node, context.heldNames.contains(node) { return true }
         // Its answer would make the node as new as the server's, whose content has not come.
         if let node = try entry.node.flatMap(store.node), !node.isNew, try !isCompared(node) { return true }
         var parent = try store.node(entry.parentID)

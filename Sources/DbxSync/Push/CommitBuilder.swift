@@ -98,8 +98,9 @@ struct CommitBuilder {
     private func isQuiet(_ node: LocalNode) -> Bool { Readiness.of(node, in: context, now: now) == .ready }
 
     private mutating func addNew(_ node: LocalNode) throws {
+        guard !node.isOrphan, try isSendable(node) else { return }
         let names = try store.entries(of: node.number).filter { try $0.dirty && !$0.isLocalOnly && !isHeldBack($0) }
-        guard !node.isOrphan, !names.isEmpty, try isSendable(node) else { return }
+        guard !names.isEmpty else { return }
         let content = node.kind == .file ? try contentChange(of: node) : nil
         insert(
             node,
@@ -151,8 +152,12 @@ struct CommitBuilder {
                 segments: [])
         }
         let snapshot = uploaded.snapshot
+        // Times that were set since are newer than those of the last write.
+        let isLast = node.contentChange == snapshot.contentChange
         return ContentChange(
-            base: snapshot.contentBase, size: snapshot.size, mtime: snapshot.mtime, ctime: snapshot.ctime,
+            base: snapshot.contentBase, size: snapshot.size,
+            mtime: isLast ? node.attributes.mtime : snapshot.mtime,
+            ctime: isLast ? node.attributes.ctime : snapshot.ctime,
             contentHash: uploaded.contentHash.map(Base64.init),
             segments: try uploaded.segments.map { try edit($0, of: node, base: snapshot.contentBase) })
     }

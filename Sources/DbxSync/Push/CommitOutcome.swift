@@ -95,7 +95,6 @@ package struct CommitOutcome {
         try store.rebaseEntry(parent: entry.parent, name: name, base: seq, baseNode: entry.sent)
         // A name that waits for its new file's content was sent as gone: it stays a change.
         let local = try store.entry(parent: entry.parent, name: name)
-        if let number = local?.number, try store.node(number)?.isLocalOnly == true { try store.review(number) }
         guard local?.node == entry.sent else { return }
         try store.clearDirty(entryIn: entry.parent, name: name, ifChange: entry.change)
     }

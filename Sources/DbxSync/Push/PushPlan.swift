@@ -12,6 +12,8 @@ package struct PushContext {
     package var uploaded: [InodeNumber: UploadedContent]
     /// Rows that the server refused for good: they and what depends on them stay here until the cause changes.
     package var held: Set<NodeID>
+    /// Of those, the ones whose names stay as they are there.
+    package var heldNames: Set<NodeID> = []
     /// What the mass-change guard holds back, and what depends on it.
     package var rule: HoldRule?
     /// `sync` asks for everything now: no quiet time.

@@ -2,8 +2,8 @@ package import DbxLocalStore
 package import DbxModel
 
 /// When the content of a file goes up (DESIGN §5.3): no writing handle open and some quiet, so short that others see the
-/// file within a second; for handles that stay open after an fsync and the same quiet, or at a deadline, so that a log or
-/// a database file is never older on the server than that.
+/// file within a second; for handles that stay open after an fsync and the same quiet. At a deadline all the same, so that
+/// a log or a database file is never older on the server than that.
 package enum Readiness: Hashable, Sendable {
     case ready
     case at(Timestamp)
@@ -17,9 +17,9 @@ package enum Readiness: Hashable, Sendable {
         if context.uploading.contains(node.number) { return .waiting }
         if context.urgent { return .ready }
         let quietAt = node.contentChangedAt.advanced(by: quiet)
-        if !context.openForWriting(node.number) { return reached(quietAt, now: now) }
         let deadlineAt = (node.dirtySince ?? node.contentChangedAt).advanced(by: deadline)
-        return reached(node.syncedSinceChange ? min(quietAt, deadlineAt) : deadlineAt, now: now)
+        let waitsForQuiet = !context.openForWriting(node.number) || node.syncedSinceChange
+        return reached(waitsForQuiet ? min(quietAt, deadlineAt) : deadlineAt, now: now)
     }
 
     /// A clock that went backwards makes a file ready at once instead of never.

@@ -32,6 +32,8 @@ final class BlockUploader: Sendable {
     private let meter: TransferMeter
     private let entropy: any Entropy
     private let benches = Mutex<[Bench]>([])
+    /// How many more blocks may be made at once: as many threads as wait for the network would only be in each other's way.
+    private let seats = Monitor(makers)
     /// Blocks that the local index knows and the server has denied to have.
     private let doubted = Mutex<Set<BlockID>>([])
     /// Blocks that a thread is sending: files with the same content go up at the same time when a tree is copied.
@@ -40,6 +42,7 @@ final class BlockUploader: Sendable {
     private let isStopped = Monitor(false)
 
     private static let tries = 4
+    private static let makers = 4
 
     init(
         api: any DbxAPI, namespace: NamespaceID, shared: SharedStore, keys: KeyringBox, meter: TransferMeter,
@@ -96,6 +99,12 @@ final class BlockUploader: Sendable {
     }
 
     private func atBench<Value>(_ work: (Bench) throws(BlockError) -> Value) throws(UploadFailure) -> Value {
+        _ = seats.wait { seats -> Bool? in
+            guard seats > 0 else { return nil }
+            seats -= 1
+            return true
+        }
+        defer { seats.updateForOne { $0 += 1 } }
         let bench = try takeBench()
         defer { benches.withLock { $0.append(bench) } }
         do throws(BlockError) {

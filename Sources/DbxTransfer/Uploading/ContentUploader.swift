@@ -14,6 +14,7 @@ import DbxWire
 package final class ContentUploader: Sendable {
     private let blocks: BlockUploader
     private let shared: SharedStore
+    private let meter: TransferMeter
     private let threads: ThreadPool
     /// Bytes of content that may still be taken into memory. A block has its stored form beside it while it is sent.
     private let room = Monitor(maximumBytes)
@@ -22,11 +23,12 @@ package final class ContentUploader: Sendable {
 
     package init(
         api: any DbxAPI, namespace: NamespaceID, shared: SharedStore, keys: KeyringBox, meter: TransferMeter,
-        entropy: any Entropy, threads count: Int = 4
+        entropy: any Entropy, threads count: Int = 16
     ) throws(Errno) {
         blocks = BlockUploader(
             api: api, namespace: namespace, shared: shared, keys: keys, meter: meter, entropy: entropy)
         self.shared = shared
+        self.meter = meter
         threads = try ThreadPool(name: "dbxfs-upload", threads: count)
     }
 
@@ -46,10 +48,19 @@ package final class ContentUploader: Sendable {
 
     /// Returns when the server has every block of the snapshot, whose bytes must stay until then.
     package func upload(_ snapshot: UploadSnapshot, cancel: CancelToken) throws(UploadFailure) -> ContentUpload {
+        let outcomes = Monitor(Outcomes())
+        let bytes = snapshot.extents.reduce(0) { $0 + ($1.isStaging ? $1.length : 0) }
+        meter.beginUpload(of: bytes)
+        defer { meter.endUpload(left: max(0, bytes - outcomes.withLock { $0.sentBytes })) }
+        return try upload(snapshot, outcomes, cancel: cancel)
+    }
+
+    private func upload(
+        _ snapshot: UploadSnapshot, _ outcomes: Monitor<Outcomes>, cancel: CancelToken
+    ) throws(UploadFailure) -> ContentUpload {
         let bases = BlockBases(snapshot, replacing: try replaced(by: snapshot))
         var reader = SnapshotReader(snapshot, segments: shared.segments, bases: bases)
         var source = BlockSource(reader.plan)
-        let outcomes = Monitor(Outcomes())
         var next = try nextBlock(&source, &reader)
         var index = 0
         while let block = next, !outcomes.withLock({ $0.hasFailed }), !cancel.isCancelled {
@@ -69,6 +80,7 @@ package final class ContentUploader: Sendable {
     /// What has become of the blocks of one file.
     private struct Outcomes: Sendable {
         var outstanding = 0
+        var sentBytes: Int64 = 0
         var made: [Int: (planned: PlannedBlock, block: CommittedBlock)] = [:]
         var failure: UploadFailure?
         var hasFailed: Bool { failure != nil }
@@ -105,10 +117,13 @@ package final class ContentUploader: Sendable {
         let job: @Sendable () -> Void = { [self] in
             let result = Result { () throws(UploadFailure) in try blocks.upload(block, bases, cancel: cancel) }
             giveRoom(block.bytes.count)
+            if case .success = result { meter.countSent(content: Int64(block.bytes.count)) }
             outcomes.update { outcomes in
                 outcomes.outstanding -= 1
                 switch result {
-                case .success(let made): outcomes.made[index] = (block.planned, made)
+                case .success(let made):
+                    outcomes.made[index] = (block.planned, made)
+                    outcomes.sentBytes += Int64(block.bytes.count)
                 case .failure(let failure): outcomes.failure = outcomes.failure ?? failure
                 }
             }

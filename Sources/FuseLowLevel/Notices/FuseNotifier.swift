@@ -130,7 +130,8 @@ package final class FuseNotifier: Sendable {
                 unsafe fuse_lowlevel_notify_delete(session, parent.rawValue, child.rawValue, text, count)
             }
         }
-        return result == 0 || result == -ENOENT
+        // libfuse sends nothing before the kernel's first request, which tells what it speaks: until then it knows nothing.
+        return [0, -ENOENT, -ENOSYS, -ENOTCONN].contains(result)
     }
 
     private func withText(_ name: [UInt8], _ body: (UnsafePointer<CChar>?, Int) -> Int32) -> Int32 {

@@ -136,6 +136,7 @@ final class RecordingEvents: FileSystemEvents {
         var closed: [InodeNumber] = []
         var synchronized: [InodeNumber] = []
         var isFull = 0
+        var isFilling = 0
         var damaged: [InodeNumber] = []
         var fetched: [InodeNumber: Int64] = [:]
     }
@@ -148,6 +149,7 @@ final class RecordingEvents: FileSystemEvents {
     func synchronized(_ number: InodeNumber) { state.withLock { $0.synchronized.append(number) } }
     func foundDamage(in number: InodeNumber) { state.withLock { $0.damaged.append(number) } }
     func fetched(_ bytes: Int64, of number: InodeNumber) { state.withLock { $0.fetched[number, default: 0] += bytes } }
+    func stagingIsFilling() { state.withLock { $0.isFilling += 1 } }
     func stagingIsFull() { state.withLock { $0.isFull += 1 } }
 }
 

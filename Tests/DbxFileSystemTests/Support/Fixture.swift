@@ -10,6 +10,7 @@ final class Fixture {
     private let configuration: StoreConfiguration
     private let ownership: Ownership
     private let limits: FileSystemLimits
+    private let uploads: @Sendable () -> UploadProgress?
     private(set) var shared: SharedStore
     let blocks: FakeBlocks
     let events = RecordingEvents()
@@ -19,20 +20,23 @@ final class Fixture {
 
     init(
         ownership: Ownership = .everythingIs(uid: 1000, gid: 1000), stagingLimitBytes: Int64 = 1 << 30,
-        cacheLimitBytes: Int64 = 1 << 30, limits: FileSystemLimits = FileSystemLimits()
+        cacheLimitBytes: Int64 = 1 << 30, limits: FileSystemLimits = FileSystemLimits(),
+        uploads: @escaping @Sendable () -> UploadProgress? = { nil }
     ) throws {
         configuration = StoreConfiguration(
             directory: NSTemporaryDirectory() + "/dbxfs-fs-\(UUID().uuidString)", cacheLimitBytes: cacheLimitBytes,
             stagingLimitBytes: stagingLimitBytes, freeSpaceFloorBytes: 1 << 20)
         self.ownership = ownership
         self.limits = limits
+        self.uploads = uploads
         shared = SharedStore(try LocalStore(configuration))
         try shared.withStore { store in
             try store.makeRoot(NodeID(from: SystemEntropy()), now: SystemTime().now())
         }
         blocks = FakeBlocks(shared)
         fileSystem = try FileSystem(
-            shared: shared, blocks: blocks, time: SystemTime(), ownership: ownership, events: events, limits: limits)
+            shared: shared, blocks: blocks, time: SystemTime(), ownership: ownership, events: events,
+            uploads: uploads, limits: limits)
         fileSystem.setNotifier(notices)
     }
 
@@ -46,7 +50,8 @@ final class Fixture {
         shared = SharedStore(try LocalStore(configuration))
         blocks.use(shared)
         fileSystem = try FileSystem(
-            shared: shared, blocks: blocks, time: SystemTime(), ownership: ownership, events: events, limits: limits)
+            shared: shared, blocks: blocks, time: SystemTime(), ownership: ownership, events: events,
+            uploads: uploads, limits: limits)
         fileSystem.setNotifier(notices)
     }
 
@@ -180,10 +185,11 @@ final class Fixture {
 func withFixture<Result>(
     ownership: Ownership = .everythingIs(uid: 1000, gid: 1000), stagingLimitBytes: Int64 = 1 << 30,
     cacheLimitBytes: Int64 = 1 << 30, limits: FileSystemLimits = FileSystemLimits(),
-    _ body: (Fixture) throws -> Result
+    uploads: @escaping @Sendable () -> UploadProgress? = { nil }, _ body: (Fixture) throws -> Result
 ) throws -> Result {
     let fixture = try Fixture(
-        ownership: ownership, stagingLimitBytes: stagingLimitBytes, cacheLimitBytes: cacheLimitBytes, limits: limits)
+        ownership: ownership, stagingLimitBytes: stagingLimitBytes, cacheLimitBytes: cacheLimitBytes, limits: limits,
+        uploads: uploads)
     defer { fixture.close() }
     return try body(fixture)
 }

@@ -50,6 +50,60 @@ import Testing
         }
     }
 
+    // MARK: Writers ahead of uploads
+
+    /// Uploads are under way that will take for ever.
+    private func slowUploads(_ body: (Fixture, InodeNumber) throws -> Void) throws {
+        let progress = UploadProgress(outstandingBytes: 1 << 40, bytesPerSecond: 1_000, idleSince: nil)
+        try withFixture(stagingLimitBytes: 1 << 20, uploads: { progress }) { fixture in
+            try body(fixture, try fixture.makeFile("f"))
+        }
+    }
+
+    /// Writes until answers are held back, and asks for one.
+    private func heldAnswer(_ fixture: Fixture, _ number: InodeNumber) throws -> (Monitor<Bool>, Cancellation) {
+        try fixture.write([UInt8](repeating: 1, count: 600 << 10), to: number)
+        #expect(fixture.events.seen.isFilling == 1)
+        #expect(!fixture.fileSystem.isAheadOfUploads)
+        try fixture.write([UInt8](repeating: 1, count: 300 << 10), to: number, at: 600 << 10)
+        #expect(fixture.fileSystem.isAheadOfUploads)
+        let isAnswered = Monitor(false)
+        let wait = fixture.fileSystem.whenUploadsFollow { isAnswered.update { $0 = true } }
+        #expect(!isAnswered.withLock { $0 } && fixture.fileSystem.heldAnswers == 1)
+        return (isAnswered, wait)
+    }
+
+    private func expectAnswer(_ isAnswered: Monitor<Bool>) {
+        #expect(isAnswered.wait(timeout: .seconds(20)) { $0 ? true : nil } == true)
+    }
+
+    @Test func `a write that is ahead of uploads is done, and its answer waits until a signal comes`() throws {
+        try slowUploads { fixture, number in
+            let (isAnswered, wait) = try heldAnswer(fixture, number)
+            #expect(try fixture.attributes(number).size == 900 << 10)
+            #expect(try fixture.read(number, count: 900 << 10) == [UInt8](repeating: 1, count: 900 << 10))
+            wait.cancel()
+            expectAnswer(isAnswered)
+        }
+    }
+
+    @Test func `it waits no longer than until there is room, the machine sleeps, or the mount ends`() throws {
+        try slowUploads { fixture, number in
+            let (isAnswered, _) = try heldAnswer(fixture, number)
+            _ = try fixture.fileSystem.setAttributes(of: number, to: AttributeChange(size: 0))
+            fixture.fileSystem.roomMayHaveGrown()
+            expectAnswer(isAnswered)
+        }
+        try slowUploads { fixture, number in
+            let (isAnswered, _) = try heldAnswer(fixture, number)
+            fixture.fileSystem.prepareForSleep()
+            expectAnswer(isAnswered)
+        }
+        var last: Monitor<Bool>?
+        try slowUploads { fixture, number in (last, _) = try heldAnswer(fixture, number) }
+        expectAnswer(try #require(last))
+    }
+
     @Test func `a quota known to be full refuses at once`() throws {
         try fixture { fixture in
             let number = try fixture.makeFile("f")

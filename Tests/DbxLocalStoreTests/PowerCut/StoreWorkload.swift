@@ -331,7 +331,9 @@ final class StoreWorkload {
         if !reusesEarly { store.finishEpoch(ticket) }
     }
 
+    /// What is staged is gathered a little at a time at first, with work between.
     private func begin() throws -> EpochTicket {
+        while entropy.chance(60), try store.prepareEpoch(1 + entropy.number(below: 4)) { try write() }
         let state = try StoreState(store)
         let position = disk.position
         let ticket = try store.beginEpoch()

@@ -172,11 +172,18 @@ int ftruncate64(int descriptor, off64_t size) {
 
 int ftruncate(int descriptor, off_t size) { return ftruncate64(descriptor, size); }
 
+/// Not the one that stands before it here.
+static long (*real_syscall(void))(long, ...) {
+    static long (*real)(long, ...);
+    if (!real) real = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+    return real;
+}
+
 /// Room is not taken: the real file system keeps its files in memory.
 static int allocate(struct open_file *file, int descriptor, int mode, int64_t offset, int64_t length) {
     if (mode & FALLOC_FL_PUNCH_HOLE) {
         if (refuses(file, SIM_ZERO, offset, length, NULL)) return -1;
-        return (int)syscall(SYS_fallocate, descriptor, mode, offset, length);
+        return (int)real_syscall()(SYS_fallocate, descriptor, mode, offset, length);
     }
     struct stat status;
     if (mode & FALLOC_FL_KEEP_SIZE || fstat(descriptor, &status) != 0 || status.st_size >= offset + length) return 0;
@@ -252,8 +259,6 @@ int link(const char *path, const char *other) {
 
 /// Those that programs make without libc: a fallocate of a watched file, and random bytes.
 long syscall(long number, ...) {
-    static long (*real)(long, ...);
-    if (!real) real = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
     va_list arguments;
     va_start(arguments, number);
     long a = va_arg(arguments, long), b = va_arg(arguments, long), c = va_arg(arguments, long);
@@ -265,7 +270,7 @@ long syscall(long number, ...) {
         for (long i = 0; i < b; i++) ((uint8_t *)a)[i] = (uint8_t)sim_random();
         return b;
     }
-    return real(number, a, b, c, d, e, f);
+    return real_syscall()(number, a, b, c, d, e, f);
 }
 
 // MARK: SQLite

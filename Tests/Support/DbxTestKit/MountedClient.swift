@@ -162,6 +162,7 @@ package final class MountedClient {
             package var commitRows: [String: Int64]
             package var pulls: Int64
             package var changeEvents: [String: Int64]
+            package var heldWrites: Int64
 
             package func fuse(_ kind: String) -> Int64 { fuse[kind] ?? 0 }
             package func rows(_ kind: String) -> Int64 { commitRows[kind] ?? 0 }

@@ -80,7 +80,8 @@ final class DbxDevice {
         ]
     }
 
-    private func dbxfs(_ words: String..., input: String = "", seconds: Double = 60) throws {
+    @discardableResult
+    private func dbxfs(_ words: String..., input: String = "", seconds: Double = 60) throws -> String {
         try Command.run([program] + words, input: input, environment: environment, seconds: seconds)
     }
 
@@ -100,7 +101,20 @@ final class DbxDevice {
     }
 
     /// Returns when everything here is on the server.
-    func synchronize() throws { try dbxfs("sync", mountPoint, seconds: 120) }
+    func synchronize(seconds: Double = 120) throws { try dbxfs("sync", mountPoint, seconds: seconds) }
+
+    /// What `dbxfs status` knows.
+    func status() throws -> Status {
+        try JSONDecoder().decode(Status.self, from: Data(dbxfs("status", "--json", mountPoint).utf8))
+    }
+
+    struct Status: Decodable {
+        struct Tree: Decodable {
+            var isComplete: Bool
+        }
+        var processID: Int32
+        var tree: Tree
+    }
 
     func unmount() {
         guard isMounted else { return }

@@ -2,7 +2,7 @@ import Foundation
 
 /// What only dbxfs can be measured at: the way over the server.
 enum DbxFigures {
-    static let names = ["durable", "cold-read", "propagation", "wire", "link"]
+    static let names = ["durable", "cold-read", "propagation", "wire", "link", "tree"]
 
     static func run(_ name: String, _ pair: DbxPair, _ effort: Effort) throws -> [Figure] {
         switch name {
@@ -10,6 +10,7 @@ enum DbxFigures {
         case "cold-read": try coldRead(pair, effort)
         case "wire": try WireBytes.run(pair, effort)
         case "link": try Link.all.flatMap { try LinkFigures.run(pair, effort, over: $0) }
+        case "tree": try TreeFigures.run(pair, effort)
         default: try propagation(pair, effort)
         }
     }

@@ -100,14 +100,20 @@ final class Ledger: @unchecked Sendable {
             known[content] = answer
             return answer
         }
-        var sources: [Content: [Content]] = [:]
+        var sources: [Content: [(content: Content, device: String)]] = [:]
         for change in changes {
-            if let made = change.made, let replaced = change.replaced { sources[made, default: []].append(replaced) }
+            if let made = change.made, let replaced = change.replaced {
+                sources[made, default: []].append((replaced, change.device))
+            }
         }
-        // What was written into a content of which the rest is nowhere stands between holes.
+        // What was written into a content of which the rest is nowhere, or was not there, stands between holes.
         func isExcused(_ content: Content, _ depth: Int = 0) -> Bool {
             if holders[content]?.isEmpty == true { return true }
-            return depth < 8 && (sources[content] ?? []).contains { !present.contains($0) && isExcused($0, depth + 1) }
+            return depth < 8
+                && (sources[content] ?? []).contains { source in
+                    if let who = holders[source.content], !who.contains(source.device) { return true }
+                    return !present.contains(source.content) && isExcused(source.content, depth + 1)
+                }
         }
         return changes.filter { change in
             guard change.certainty != .uncertain, let made = change.made, !isExcused(made) else { return false }

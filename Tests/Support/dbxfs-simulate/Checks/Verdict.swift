@@ -19,16 +19,19 @@ struct Verdict {
         try waitUntilQuiet()
         try checkThatNothingGoesOn()
         let newcomer = try simulation.addNewcomer()
-        let expected = try TreeImage(of: newcomer)
+        let countsLinks = !simulation.plan.hasRules
+        let expected = try TreeImage(of: newcomer, countsLinks: countsLinks)
+        var present = expected.contents
         for device in simulation.devices where device !== newcomer {
-            let shown = try TreeImage(of: device)
+            let shown = try TreeImage(of: device, countsLinks: countsLinks)
+            present.formUnion(shown.localContents)
             let differences = shown.differences(from: expected)
             guard differences.isEmpty else {
                 throw Violation(
                     "\(device.name) and the server differ: \(differences.prefix(5).joined(separator: "; "))")
             }
         }
-        let lost = simulation.ledger.lost(present: expected.contents)
+        let lost = simulation.ledger.lost(present: present)
         guard lost.isEmpty else { throw Violation("lost: \(lost.prefix(5).joined(separator: "; "))") }
         let copies = expected.paths.filter { $0.contains("conflicted copy") }
         guard !simulation.plan.isSolo || copies.isEmpty else { throw Violation("in conflict with itself: \(copies)") }
@@ -72,7 +75,7 @@ struct Verdict {
             return entries.map { entry in
                 let parent = (try? store.node(entry.parentID)) ?? nil
                 return "\(entry) in \(parent.map { "\($0.knowledge)" } ?? "nothing")"
-            } + nodes.map { "\($0)" }
+            } + nodes.map { "\($0) under \((try? store.entries(of: $0.number)) ?? [])" }
         }
     }
 

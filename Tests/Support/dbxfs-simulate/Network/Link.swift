@@ -16,6 +16,10 @@ final class Link: @unchecked Sendable {
         case portal
         /// Requests and answers get lost, late and twice.
         case flaky
+        /// Requests are turned away for now, sometimes after they were carried out.
+        case busy
+        /// Connections end in the middle of an answer.
+        case breaking
     }
 
     let entropy: SeededEntropy
@@ -38,5 +42,7 @@ final class Link: @unchecked Sendable {
     }
 
     func loses() -> Bool { condition == .flaky && entropy.chance(12) }
+    /// Whether a request or its answer gets no further.
+    func stops() -> Bool { entropy.chance(40) }
     func repeats() -> Bool { entropy.chance(condition == .flaky ? 10 : 1) }
 }

@@ -152,14 +152,13 @@ extension SimulatedAPI {
     func events(cancel: CancelToken?, receive: (StreamedEvent) -> Bool) throws(APIError) {
         let mailbox = EventMailbox()
         let call = Call(name: "events", cancel: cancel, silence: .seconds(45), mayBeSilent: true, isRepeatable: false)
-        let (subscription, heads) = try send(call) { [self] server in
+        let (subscription, heads, life) = try send(call) { [self] server in
             let caller = try caller(server)
             let subscription = try server.subscribe(caller) { mailbox.put($0) }
-            return (subscription, try server.heads(caller, after: nil))
+            return (subscription, try server.heads(caller, after: nil), host.life)
         }
         defer { subscription.cancel() }
         guard receive(.opened), heads.allSatisfy({ receive(.change($0)) }) else { return }
-        let life = host.life
         var lastBeat = Duration.zero
         while true {
             let event = mailbox.next(cancel)
@@ -187,14 +186,15 @@ extension SimulatedAPI {
     func poll(after: [NamespaceID: Seq], timeoutSeconds: Int, cancel: CancelToken?) throws(APIError) -> PollResponse {
         let position = after.sorted { $0.key < $1.key }.map { "\($0.key):\($0.value)" }.joined(separator: ",")
         let end = SystemTime().monotonic() + .seconds(timeoutSeconds)
-        while true {
-            let call = Call(name: "poll", cancel: cancel, silence: .seconds(timeoutSeconds + 15), mayBeSilent: true)
-            let changes = try send(call) { [self] in
-                try $0.heads(caller($0), after: position.isEmpty ? nil : position)
-            }
-            if !changes.isEmpty || SystemTime().monotonic() >= end { return PollResponse(changes: changes) }
+        let heads = { [self] (server: Server) in
+            try server.heads(caller(server), after: position.isEmpty ? nil : position)
+        }
+        // One request, however often the server looks.
+        while case .success(let changes) = try? host.perform(heads), changes.isEmpty, SystemTime().monotonic() < end {
             try wait(.seconds(1), cancel)
         }
+        let call = Call(name: "poll", cancel: cancel, silence: .seconds(15), mayBeSilent: true)
+        return PollResponse(changes: try send(call, heads))
     }
 }
 

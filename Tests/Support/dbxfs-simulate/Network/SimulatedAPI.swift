@@ -100,6 +100,15 @@ final class SimulatedAPI: DbxAPI, @unchecked Sendable {
         case .down: throw APIError(.transport(TransportError(.unreachable, "connection refused")))
         case .blackHole: try stay(call)
         case .portal: throw APIError(.garbage("“\(call.name)” answered with text/html"))
+        case .busy:
+            if link.stops() {
+                let problem = Problem(kind: .tooManyRequests, detail: "Try again later.")
+                throw APIError(.problem(problem), retryAfter: link.entropy.chance(50) ? .seconds(1) : nil)
+            }
+        case .breaking:
+            if link.stops() {
+                throw APIError(.transport(TransportError(link.entropy.chance(50) ? .lost : .unreachable, "it ended")))
+            }
         }
     }
 

@@ -10,6 +10,7 @@ struct Program {
     enum Kind: CaseIterable {
         case make, rewrite, append, patch, truncate, save, move, replace, exchange, link, remove
         case makeDirectory, removeDirectory, removeTree, symlink, mode, attribute, times, synchronize, keepOpen, read
+        case rules
     }
 
     let device: Device
@@ -50,6 +51,7 @@ struct Program {
         case .synchronize: try synchronize()
         case .keepOpen: try keepOpen()
         case .read: try read()
+        case .rules: try setRules()
         }
     }
 
@@ -152,6 +154,21 @@ struct Program {
         let number = try make(Place(parent: found.parent, name: temporary), new)
         if entropy.chance(70) { try synchronize(number) }
         try rename(Place(parent: found.parent, name: temporary), to: Place(parent: found.parent, name: found.name))
+    }
+
+    /// Some names stay on each computer from now on, or do no more.
+    private func setRules() throws {
+        let place = Place(parent: .root, name: Name(".dbxfsignore")!)
+        let rules = entropy.element(of: ["d", "e/", "d\ne", "*\n!a\n!b", "a/d", "!d", ""])
+        let text = Array("# \(stamp) \(entropy.next())\n\(rules)\n".utf8)
+        guard let known = try DirectoryReader(fileSystem).lookup(place.name, in: place.parent) else {
+            return _ = try make(place, text)
+        }
+        guard known.kind == .file else { return }
+        try atOneMoment {
+            guard let old = oracle.content(of: known.number) else { return }
+            try withOpen(known.number) { try write(text, over: old, to: known.number) }
+        }
     }
 
     private func keepOpen() throws {

@@ -5,6 +5,7 @@ import DbxFileSystem
 import DbxLocalStore
 import DbxModel
 import DbxServerCore
+import DbxSync
 import DbxSystem
 import DbxTestKit
 import DbxWire
@@ -16,6 +17,7 @@ final class Device: @unchecked Sendable {
     let name: String
     let link: Link
     let entropy: SeededEntropy
+    let clock = WallClock()
     private let root: String
     private let host: SimulatedServer
     private let trace: Trace
@@ -105,7 +107,7 @@ final class Device: @unchecked Sendable {
         let connectivity = Connectivity(time: SystemTime(), entropy: entropy)
         return try DeviceLife(
             name: name, login: login, disk: disk, boot: [boot], api: api(connectivity, token: login.token),
-            connectivity: connectivity, entropy: entropy, treeLimit: treeLimit, trace: trace)
+            connectivity: connectivity, time: clock, entropy: entropy, treeLimit: treeLimit, trace: trace)
     }
 
     /// Unmounts and ends in order.
@@ -178,6 +180,20 @@ final class Device: @unchecked Sendable {
         callers.update { $0 += 1 }
         defer { callers.update { $0 -= 1 } }
         try body(fileSystem)
+    }
+
+    /// `dbxfs evict` of the whole mount.
+    func evictEverything() throws {
+        guard isUp, let life else { return }
+        try run { fileSystem in
+            try life.shared.withStore { store in
+                var walk = ContentWalk([try store.node(InodeNumber.root)].compactMap(\.self))
+                while let files = try walk.step(store) {
+                    for block in files.flatMap(\.blocks) { _ = try store.evict(block.number) }
+                }
+            }
+            try? fileSystem.synchronizeEverything()
+        }
     }
 
     private func waitForPrograms() { _ = callers.wait { $0 == 0 ? true : nil } }

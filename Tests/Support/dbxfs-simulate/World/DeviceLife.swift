@@ -39,9 +39,8 @@ final class DeviceLife: @unchecked Sendable {
 
     init(
         name: String, login: Login, disk: WatchedDisk, boot: [UInt8], api: SimulatedAPI, connectivity: Connectivity,
-        entropy: SeededEntropy, treeLimit: Int, trace: Trace
+        time: any TimeSource, entropy: SeededEntropy, treeLimit: Int, trace: Trace
     ) throws {
-        let time = SystemTime()
         guard let grant = login.session.namespaces.first(where: { $0.id == login.session.root }) else {
             throw Violation("the session names no tree")
         }

@@ -16,6 +16,12 @@ struct Plan {
         case restore(isRestored: Bool, after: Duration)
         /// It forgets what was removed, so that older cursors are too old.
         case forget
+        case pause(device: Int, Duration)
+        case metered(device: Int, Duration)
+        /// All that is cached and on the server goes.
+        case evict(device: Int)
+        /// Its wall clock is set.
+        case clock(device: Int, by: Duration)
     }
 
     enum Action {
@@ -33,6 +39,10 @@ struct Plan {
     let devices: Int
     /// All programs run on the first device, and no disk fails: nobody has anything to be in conflict with.
     private(set) var isSolo: Bool
+    /// In the end only those are started again that have to be: what a start would put right shows.
+    let goesOn: Bool
+    /// Ignore rules come and go.
+    let hasRules: Bool
     private(set) var steps: [Step] = []
 
     init(seed: UInt64) {
@@ -43,6 +53,8 @@ struct Plan {
         let faults = entropy.chance(15) ? 0 : entropy.number(below: 9)
         let milliseconds = 5_000 + entropy.number(below: 60_000)
         isSolo = seed % 8 == 7
+        goesOn = [3, 6, 9].contains(seed % 10)
+        hasRules = [2, 9].contains(seed % 10)
         var actions = (0..<programs).map { [isSolo] _ in
             let device = entropy.number(below: devices)
             return Action.program(device: isSolo ? 0 : device, Self.kind(entropy))
@@ -50,6 +62,8 @@ struct Plan {
         actions += (0..<faults).map { _ in Action.fault(Self.fault(entropy, devices: devices)) }
         if isSolo { actions.removeAll { if case .fault(.badDisk) = $0 { true } else { false } } }
         if seed % 5 == 0, !isSolo { actions += Self.restores(SeededEntropy(seed: ~seed)) }
+        if goesOn { actions += Self.habits(SeededEntropy(seed: ~seed), devices: devices) }
+        if hasRules { actions += Self.rules(SeededEntropy(seed: ~seed &* 3), devices: isSolo ? 1 : devices) }
         let planned = actions.map {
             (at: Duration.milliseconds(entropy.number(below: milliseconds)), $0, entropy.next())
         }
@@ -64,6 +78,30 @@ struct Plan {
             if entropy.chance(25) { return .fault(.forget) }
             let delay = Duration.milliseconds(500 + entropy.number(below: 30_000))
             return .fault(.restore(isRestored: entropy.chance(50), after: delay))
+        }
+    }
+
+    private static func rules(_ entropy: SeededEntropy, devices: Int) -> [Action] {
+        (0..<1 + entropy.number(below: 4)).map { _ in
+            .program(device: entropy.number(below: devices), .rules)
+        }
+    }
+
+    /// What people do to a mount, and what only a process that lives on has to cope with; of some seeds only too.
+    private static func habits(_ entropy: SeededEntropy, devices: Int) -> [Action] {
+        (0..<2 + entropy.number(below: 5)).map { _ in
+            let device = entropy.number(below: devices)
+            let duration = Duration.milliseconds(500 + entropy.number(below: 20_000))
+            switch entropy.number(below: 7) {
+            case 0: return .fault(.pause(device: device, duration))
+            case 1: return .fault(.metered(device: device, duration))
+            case 2: return .fault(.evict(device: device))
+            case 3, 4: return .fault(.link(device: device, .busy, duration))
+            case 5: return .fault(.link(device: device, .breaking, duration))
+            default:
+                let days = entropy.element(of: [-3_000, -1, 1, 400])
+                return .fault(.clock(device: device, by: .seconds(days * 86_400)))
+            }
         }
     }
 
@@ -94,6 +132,11 @@ struct Plan {
         case 91..<97: return .quota(bytes: Int64(entropy.number(below: 60_000)), duration)
         default: return .link(device: device, .flaky, duration)
         }
+    }
+
+    /// Whether its disk fails, which a daemon does not get over.
+    func failsDisk(of device: Int) -> Bool {
+        steps.contains { if case .fault(.badDisk(device, _, _)) = $0.action { true } else { false } }
     }
 
     mutating func drop(_ indices: Set<Int>) { steps.removeAll { indices.contains($0.index) } }

@@ -1,5 +1,7 @@
 import CSimulation
+import DbxClient
 import DbxFileSystem
+import DbxLocalStore
 import DbxServerCore
 import DbxModel
 import DbxSystem
@@ -161,6 +163,17 @@ final class Simulation: @unchecked Sendable {
         case .forget:
             guard !host.isDown else { return }
             try host.forgetRemovals()
+        case .pause(let index, let duration):
+            devices[index].life?.engine.pauseAsTold(by: TransferSettings(isPaused: true))
+            try later(duration) { [self] in devices[index].life?.engine.pauseAsTold(by: TransferSettings()) }
+        case .metered(let index, let duration):
+            devices[index].life?.engine.setMetered(true)
+            try later(duration) { [self] in devices[index].life?.engine.setMetered(false) }
+        case .evict(let index):
+            do { try devices[index].evictEverything() } catch let error as StoreError {
+                trace.note("\(devices[index].name) evicts nothing: \(error)")
+            }
+        case .clock(let index, let step): devices[index].clock.advance(by: step)
         }
     }
 
@@ -198,7 +211,8 @@ final class Simulation: @unchecked Sendable {
         for device in devices { device.link.become(.good) }
         if host.isDown { try host.crash(losingPower: false) }
         try host.running().setQuota(name: SimulatedServer.user, limitBytes: nil)
-        for device in devices {
+        for (index, device) in devices.enumerated() {
+            if plan.goesOn, device.isUp, !device.isLoggedOut, !plan.failsDisk(of: index) { continue }
             device.disk.heal()
             // A disk that failed leaves a daemon that trusts its store no more: a person starts it again. And who was
             // logged out logs in.
@@ -208,5 +222,7 @@ final class Simulation: @unchecked Sendable {
             if device.isLoggedOut { device.forgetLogin() }
             guard try device.start() else { throw Violation("\(device.name) does not start") }
         }
+        // Who was cut off without a word notices after 45 seconds that it hears no news.
+        if plan.goesOn { sim_sleep(Duration.seconds(60).nanoseconds) }
     }
 }

@@ -1,9 +1,9 @@
 import Foundation
 import Glibc
 
-/// A D-Bus of its own with a logind on it that gives delay locks and announces suspends, none of which comes. Ends with
-/// the object. Used by one test at a time.
-package final class FakeLogind {
+/// A D-Bus of its own with a logind on it that gives delay locks and announces suspends, none of which comes, and a
+/// NetworkManager that says of its connection what it is told. Ends with the object. Used by one test at a time.
+package final class FakeSystemBus {
     private let directory = TemporaryDirectory()
     private var processes: [Process] = []
     private let orders = Pipe()
@@ -37,6 +37,12 @@ package final class FakeLogind {
     /// Announces a suspend, and with false that it is over.
     package func announce(sleep isComing: Bool) throws {
         try orders.fileHandleForWriting.write(contentsOf: Data((isComing ? "sleep\n" : "awake\n").utf8))
+    }
+
+    /// The connection is, or is no more, one where data cost money.
+    package func announce(metered isMetered: Bool) throws {
+        try orders.fileHandleForWriting.write(contentsOf: Data((isMetered ? "metered\n" : "free\n").utf8))
+        try expect("told")
     }
 
     /// Waits until logind says this: `delayed by WHO` for a lock taken, `released` for one given back.
@@ -104,13 +110,27 @@ package final class FakeLogind {
             def PrepareForSleep(self, coming):
                 pass
 
+        class Network(dbus.service.Object):
+            # NM_METERED_GUESS_NO, NM_METERED_YES
+            metered = 4
+            @dbus.service.method("org.freedesktop.DBus.Properties", in_signature="ss", out_signature="v")
+            def Get(self, interface, name):
+                if (interface, name) != ("org.freedesktop.NetworkManager", "Metered"):
+                    raise dbus.exceptions.DBusException("no such property")
+                return dbus.UInt32(self.metered)
+
         manager = Manager(bus, "/org/freedesktop/login1")
-        name = dbus.service.BusName("org.freedesktop.login1", bus)
+        network = Network(bus, "/org/freedesktop/NetworkManager")
+        names = [dbus.service.BusName("org.freedesktop." + name, bus) for name in ("login1", "NetworkManager")]
 
         def order(source, condition):
             lines = os.read(0, 4096).decode().split()
             for line in lines:
-                manager.PrepareForSleep(line == "sleep")
+                if line in ("metered", "free"):
+                    network.metered = 1 if line == "metered" else 4
+                    print("told")
+                else:
+                    manager.PrepareForSleep(line == "sleep")
             return bool(lines)
 
         GLib.io_add_watch(sys.stdin, GLib.IO_IN, order)

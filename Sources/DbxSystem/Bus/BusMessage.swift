@@ -1,5 +1,6 @@
 /// One message of D-Bus (https://dbus.freedesktop.org/doc/dbus-specification.html, "Message Protocol"), as far as asking
-/// logind for a delay and hearing of a suspend need it: bodies hold strings, booleans, numbers and descriptors only.
+/// logind for a delay, hearing of a suspend and reading a number of NetworkManager need it: bodies hold strings, booleans,
+/// numbers and descriptors, and variants of them, only.
 struct BusMessage: Hashable {
     enum Kind: UInt8 {
         case call = 1, answer, error, signal
@@ -108,7 +109,7 @@ extension BusMessage {
             }
         }
         try reader.align(8)
-        guard signature.allSatisfy({ "sbuh".contains($0) }) else { return }
+        guard signature.allSatisfy({ "sbuhv".contains($0) }) else { return }
         for type in signature { body.append(try reader.value(type)) }
     }
 }
@@ -193,11 +194,18 @@ private struct BusReader {
         return String(decoding: bytes[position - 1 - count..<position - 1], as: UTF8.self)
     }
 
+    private mutating func variant() throws(Errno) -> BusMessage.Value {
+        let type = try signature()
+        guard type.count == 1, let first = type.first, "sbuh".contains(first) else { throw .badMessage }
+        return try value(first)
+    }
+
     mutating func value(_ type: Character) throws(Errno) -> BusMessage.Value {
         switch type {
         case "s": .string(try string())
         case "b": .bool(try number() != 0)
         case "h": .descriptor(try number())
+        case "v": try variant()
         default: .number(try number())
         }
     }
