@@ -56,10 +56,7 @@ struct ListMerging: ParsableCommand {
     }
 }
 
-struct MergeOn: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "on", abstract: "Merge texts in a folder, from the next conflict on.")
-
+struct MergeTarget: ParsableArguments {
     @Argument(help: "The folder.", completion: .directory)
     var folder: String
 
@@ -68,20 +65,25 @@ struct MergeOn: ParsableCommand {
 
     @OptionGroup var profile: ProfileOption
 
-    func run() throws { try Merge.show(try Merge.ask(folder, .on, of: profile), json: json) }
+    func set(_ choice: MergeChoice) throws {
+        try Merge.show(try Merge.ask(folder, choice, of: profile), json: json)
+    }
+}
+
+struct MergeOn: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "on", abstract: "Merge texts in a folder, from the next conflict on.")
+
+    @OptionGroup var target: MergeTarget
+
+    func run() throws { try target.set(.on) }
 }
 
 struct MergeOff: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "off", abstract: "Keep both versions in a folder, also below one that merges.")
 
-    @Argument(help: "The folder.", completion: .directory)
-    var folder: String
+    @OptionGroup var target: MergeTarget
 
-    @Flag(help: "As JSON, for programs.")
-    var json = false
-
-    @OptionGroup var profile: ProfileOption
-
-    func run() throws { try Merge.show(try Merge.ask(folder, .off, of: profile), json: json) }
+    func run() throws { try target.set(.off) }
 }

@@ -171,6 +171,29 @@ extension MountTests {
             #expect(try here.status().pending.files == 0)
         }
 
+        @Test(
+            .timeLimit(.minutes(3)), arguments: ["echo theirs > f", "echo theirs > new; mv new f", "rm f"])
+        func `a version that only an ignored name would have left gets a name that others see`(
+            elsewhere: String
+        ) throws {
+            let server = try makeServer()
+            let here = try MountedClient.mounted(on: server, name: "here")
+            let there = try MountedClient.mounted(on: server, name: "there")
+            try here.script("echo '*.o' > .dbxfsignore; echo base > f; ln f f.o")
+            try here.sync()
+            try Shell.eventually("there has it") { try list(there) == "./.dbxfsignore ./f " }
+            try here.succeed(["pause"])
+            try here.script("echo ours > f")
+            try there.script(elsewhere)
+            try there.sync()
+            try here.succeed(["resume"])
+            try here.sync()
+            let expected = elsewhere == "rm f" ? "ours" : "ours\ntheirs"
+            try Shell.eventually("there has all versions") { try there.script("cat f* | sort") == expected }
+            #expect(try here.script("cat f.o") == "ours")
+            #expect(try here.status().pending.files == 0)
+        }
+
         @Test(.timeLimit(.minutes(3)))
         func `a remote thing of an ignored name appears under a conflict name`() throws {
             let server = try makeServer()

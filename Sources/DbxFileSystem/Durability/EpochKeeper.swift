@@ -44,6 +44,7 @@ final class EpochKeeper: Sendable {
         self.nodes = nodes
         directory = shared.withStore { $0.configuration.directory }
         largestLogBytes = limits.largestLogBytes
+        shared.withStore { $0.keepRoom() }
         disk = try ThreadPool(name: "dbxfs-disk", threads: 2)
         let thread = try WorkerThread(name: "dbxfs-epochs") { [self] in
             while waitForWork(limits.epochInterval) { runIfNeeded() }

@@ -87,9 +87,10 @@ final class StoreDatabase {
     /// Sets that room aside, as far as the disk has it.
     func keepRoom() {
         try? log.keepRoom()
-        // Without a commit there is no log yet.
-        guard connection.framesInLog > 0, let file = try? WriteAheadLog.open(in: directory) else { return }
-        try? commitRoom.keep(file, behind: committedLogBytes)
+        guard let file = try? WriteAheadLog.open(in: directory) else { return }
+        // Before this connection's first commit nothing tells where the log ends, but that it is no longer than its file.
+        let end = connection.framesInLog > 0 ? committedLogBytes : (try? file.size()) ?? 0
+        try? commitRoom.keep(file, behind: end)
     }
 
     // MARK: Operations

@@ -25,8 +25,9 @@ extension LocalStore {
         if isDiskFull { throw .io(.noSpace) }
     }
 
-    /// Sets room aside for what has to be written when the disk is full, and looks whether it is.
-    func keepRoom() {
+    /// Sets room aside for what has to be written when the disk is full, and looks whether it is. Each epoch does, and who
+    /// works with the store before the first one: somebody else may fill the disk then.
+    package func keepRoom() {
         database.keepRoom()
         stagingLog.keepRoom()
         wasDiskFull = ((try? freeBytes()) ?? .max) < Self.leastFreeBytes

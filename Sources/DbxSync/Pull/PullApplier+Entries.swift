@@ -43,8 +43,13 @@ extension PullApplier {
     /// replaced on the server (as by a save through a temporary file), it would take that work with it.
     private func holdsOnlyCopy(_ entry: LocalEntry) throws -> Bool {
         guard let node = try entry.node.flatMap({ try store.node($0) }) else { return false }
-        guard node.kind == .directory else { return node.contentDirty && node.links == 1 }
+        guard node.kind == .directory else { return try node.contentDirty && isLastName(of: node) }
         return try store.entries(of: node.number).count == 1 && holdsWork(node.number)
+    }
+
+    /// Whether others can see the node under one name at most: one that a rule keeps here is none for them.
+    private func isLastName(of node: LocalNode) throws -> Bool {
+        try node.links == 1 || store.entries(of: node.number).count { !$0.isLocalOnly } == 1
     }
 
     private func holdsWork(_ directory: InodeNumber) throws -> Bool {
@@ -218,7 +223,8 @@ extension PullApplier {
         let isFull = try node.kind == .directory && !store.isEmpty(node.number)
         let livesElsewhere = try node.kind == .directory && store.entries(of: node.number).count > 1
         if isFull, !livesElsewhere, !evenIfFull { return false }
-        let isOurs = local.dirty || (node.contentDirty && node.links == 1) || (isFull && !livesElsewhere)
+        let isLastOfWork = try node.contentDirty && isLastName(of: node)
+        let isOurs = local.dirty || isLastOfWork || (isFull && !livesElsewhere)
         if isOurs {
             // A listing knows no tombstone: it says that there is nothing.
             if isListing {

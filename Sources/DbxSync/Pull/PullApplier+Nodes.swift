@@ -165,8 +165,9 @@ extension PullApplier {
         // Names that lead to ours are changes of the server's now, for it is a new node.
         if outcome == .ours { return }
         try received.changedContent(of: local, size: row.size, store: store)
-        // Names that only exist here go on leading to our version; without one it needs a name of its own.
-        var needsName = outcome == .both && !names.contains(where: \.dirty)
+        // Names that only exist here go on leading to our version; without one that others will see it needs a name of its
+        // own.
+        var needsName = outcome == .both && !names.contains { $0.dirty && !$0.isLocalOnly }
         for entry in names where !entry.dirty {
             if needsName { try moveAside(entry, wanted: entry.name, against: rival) }
             needsName = false

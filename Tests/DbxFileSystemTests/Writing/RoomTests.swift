@@ -50,6 +50,24 @@ import Testing
         }
     }
 
+    // MARK: A full disk
+
+    /// Somebody may fill the disk before the first epoch.
+    @Test func `what has to be written when the disk is full has its room from the start`() throws {
+        try withFixture { fixture in
+            let directory = fixture.shared.withStore { $0.configuration.directory }
+            func room() throws -> [Int64] {
+                try ["state.db-wal", "state.log", "segments/staging.log.new"].map { name in
+                    try OpenFile(path: "\(directory)/\(name)", .readOnly).allocatedBytes() >> 20
+                }
+            }
+            #expect(try room() == [16, 4, 2])
+            _ = try fixture.makeFile("f")
+            try fixture.restart()
+            #expect(try room() == [16, 4, 2])
+        }
+    }
+
     // MARK: Writers ahead of uploads
 
     /// Uploads are under way that will take for ever.
