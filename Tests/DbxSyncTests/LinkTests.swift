@@ -42,4 +42,29 @@ struct LinkTests {
         #expect(shown == expected)
         #expect(try here.tree() == there.tree())
     }
+
+    @Test(
+        "an edit there that came after our own change of its name is kept, when its other name goes later",
+        arguments: [
+            (["save f"], ["f": "=there", "f~": "=here"]), (["delete f"], ["f": "=there"]),
+            (["move f h"], ["h": "=there"]), (["save f", "save f"], ["f": "=there", "f~": "=here"]),
+            // Whoever saves over what was edited there, and has seen it, means it.
+            (["nothing", "save f"], ["f": "=here"]),
+        ])
+    func editThenRemoval(ours: [String], expected: [String: String]) throws {
+        let (world, here, there) = try begin()
+        defer { withExtendedLifetime(world) {} }
+        try ScriptedProgram(device: here).run(ours[0])
+        try ScriptedProgram(device: there).run("edit f there")
+        try send(there)
+        try here.pull()
+        for script in ours.dropFirst() { try ScriptedProgram(device: here).run(script) }
+        try ScriptedProgram(device: there).run("delete x")
+        try send(there)
+        try here.pull()
+        try send(here)
+        try there.pull()
+        #expect(try ScriptedProgram(device: here).tree() == expected)
+        #expect(try here.tree() == there.tree())
+    }
 }

@@ -138,6 +138,28 @@ struct RestoredServerTests {
         #expect(try LostVersion.all(in: here.store).isEmpty)
     }
 
+    @Test("never shows a folder in two places")
+    func onePlace() throws {
+        let backup = try server.backUp()
+        try run(there, "edit f lost")
+        try pushAll(there)
+        try here.pull()
+        try server.putBack(backup, isRestored: true)
+        for _ in 0..<2 { try there.pull() }
+        try there.compareAnew()
+        try run(there, "move d h/d")
+        try pushAll(there)
+        try here.pull()
+        let h = try here.store.lookup(.root, #require(Name("h")))
+        let page = try here.askForPage(of: #require(h).number)
+        _ = try here.take(#require(page))
+        // Where it was has not been compared yet.
+        #expect(try here.store.node(.root)?.knowledge == .stale)
+        #expect(try tree(of: here).keys.filter { $0.hasSuffix("d/k") } == ["h/d/k"])
+        try settle()
+        #expect(try expectAgreement()["h/d/k"] == "=kept")
+    }
+
     @Test("that has only forgotten what was removed gets nothing again")
     func tooOld() throws {
         try run(there, "rmtree h; delete f; move g d/g; make new new")

@@ -21,8 +21,8 @@ struct SimulationTests {
         #expect(output.code == 0, "\(output.text)")
     }
 
-    /// 311: a commit went out before an epoch covered that it was on its way. 2154: a file that was edited and removed here, and moved there, came back with the size it had here. 10257: what waited
-    /// for a close came over a newer state. 10264, 20088: an edit whose other name went in the same pull was
+    /// 311: a commit went out before an epoch covered that it was on its way. 2154: a file that was edited and removed here,
+    /// and moved there, came back with the size it had here. 10257: what waited for a close came over a newer state. 10264, 20088: an edit whose other name went in the same pull was
     /// replaced. 20091: a new empty file was forgotten by the planner. 140: folders that were to be compared waited for a pull
     /// that nobody asked for. 160: what a restored server had lost was in the cache, but damaged. 20540: blocks that the server
     /// said it lacks counted as known for ever. 20550: nobody asked for what had lost its name here and been replaced there.
@@ -31,12 +31,15 @@ struct SimulationTests {
     /// file that was not compared yet made its old content count as the server's. 72440, 72745, 72990: commits were refused for
     /// rows of which no pull told. 72925: so were names of a folder that the server had elsewhere, eleven times a second.
     /// 72930: attributes of a file that had lost its name here went before it was compared. 72795: the server's data were put
-    /// back once more while this computer asked how far it knew its history.
+    /// back once more while this computer asked how far it knew its history. 1590: what was offered anew, and had been removed
+    /// on the server since, was refused for ever. 2080: a folder that others had moved stood in two places while folders were
+    /// compared, and removing it from one took it for gone. 302676: an edit was lost whose file had two names, one replaced here
+    /// before the edit came, the other elsewhere after it.
     @Test(
         "once failed, and do no more", .timeLimit(.minutes(2)),
         arguments: [
             140, 160, 250, 311, 1635, 2154, 10257, 10264, 20088, 20091, 20540, 20550, 70390, 71090, 71210, 71320,
-            72440, 72745, 72795, 72925, 72930, 72990, 80000,
+            72440, 72745, 72795, 72925, 72930, 72990, 80000, 1590, 2080, 302_676,
         ])
     func namedSeeds(seed: Int) throws {
         let output = try Self.simulate("--seed", "\(seed)")

@@ -15,6 +15,7 @@ enum Schema {
         migrator.registerMigration("histories") { db in try db.execute(sql: histories) }
         migrator.registerMigration("merges") { db in try db.execute(sql: merges) }
         migrator.registerMigration("lost-names") { db in try db.execute(sql: lostNames) }
+        migrator.registerMigration("parted") { db in try db.execute(sql: parted) }
         return migrator
     }()
 
@@ -147,6 +148,9 @@ enum Schema {
         ) WITHOUT ROWID;
         CREATE INDEX nodes_with_attributes ON nodes (number) WHERE kind = 1 AND xattrs IS NOT NULL;
         """
+
+    /// The counter `change` when the name was taken from `base_node` here.
+    private static let parted = "ALTER TABLE entries ADD COLUMN parted INTEGER;"
 
     /// See `LostName`; `parents` are ids one behind the other.
     private static let lostNames = """

@@ -19,7 +19,7 @@ extension LocalStore {
             node.seq = agreed.seq
             try becomeAgreed(&node)
             node.attributesSeq = agreed.attributesSeq
-            node.contentSeq = agreed.contentSeq
+            take(contentSeq: agreed.contentSeq, of: &node)
             if node.contentDirty { try forgetDirtyStretches(of: node.number) }
             node.attributesDirty = false
             node.contentDirty = false
@@ -29,6 +29,15 @@ extension LocalStore {
             if node.kind == .file { node.size = agreed.size }
             try save(node)
         }
+    }
+
+    /// Where the server's content is another one, it is known when it came: see `LocalEntry.parted`.
+    private func take(contentSeq: Seq, of node: inout LocalNode) {
+        if contentSeq != node.contentSeq, node.kind == .file, !node.isOrphan {
+            node.change = nextChange()
+            node.contentChange = node.change
+        }
+        node.contentSeq = contentSeq
     }
 
     static func fresh(_ agreed: AgreedNode, change: Int64) -> LocalNode {
@@ -155,6 +164,7 @@ extension LocalStore {
                 try becomeAgreed(&node)
             }
             if let attributesSeq { node.attributesSeq = attributesSeq }
+            if let contentSeq, !node.contentDirty { take(contentSeq: contentSeq, of: &node) }
             if let contentSeq { node.contentSeq = contentSeq }
             if let baseAttributes, node.attributesDirty { node.baseAttributes = baseAttributes }
             try save(node)
@@ -171,6 +181,7 @@ extension LocalStore {
                 INSERT INTO entries (parent, name, child, cookie, base, base_node, dirty, change)
                 VALUES (?1, ?2, NULL, ?3, ?4, ?5, 1, ?6)
                 ON CONFLICT (parent, name) DO UPDATE SET base = excluded.base, base_node = excluded.base_node, dirty = max(dirty, 1),
+                    parted = CASE WHEN base_node IS excluded.base_node THEN parted END,
                     change = CASE WHEN dirty != 0 THEN change ELSE excluded.change END
                 """,
                 [

@@ -4,7 +4,7 @@ package import DbxModel
 extension LocalStore {
     private static let entryColumns = """
         entries.parent, parents.id, entries.name, entries.child, children.id, entries.base, entries.base_node, \
-        entries.dirty, entries.change
+        entries.dirty, entries.change, entries.parted
         """
     private static let entrySource = """
         FROM entries JOIN nodes AS parents ON parents.number = entries.parent
@@ -24,7 +24,7 @@ extension LocalStore {
                     parent: InodeNumber(row[0]), parentID: parentID, name: name, number: child.map(InodeNumber.init),
                     node: id, base: Seq(row[5]),
                     baseNode: state == 0 ? id : row.bytesIfPresent(6).flatMap { NodeID(bytes: $0) },
-                    dirty: state != 0, isLocalOnly: state >= 2, change: row[8])
+                    dirty: state != 0, isLocalOnly: state >= 2, change: row[8], parted: row[9])
             }
         } catch {
             throw Self.storeError(error)

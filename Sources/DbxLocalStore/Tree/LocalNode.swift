@@ -132,6 +132,9 @@ package struct LocalEntry: Hashable, Sendable {
     /// A rule keeps the name from the server, which has nothing under it; then `dirty` as well.
     package var isLocalOnly: Bool
     package var change: Int64
+    /// The store's change counter when the name was taken from `baseNode` here. Nil where the server has given it to that
+    /// only since.
+    package var parted: Int64?
 }
 
 /// What a remote change touched, for the kernel's caches.

@@ -264,14 +264,16 @@ extension LocalStore {
                 VALUES (?1, ?2, ?3, ?4, 0, NULL, ?6, ?5)
                 ON CONFLICT (parent, name) DO UPDATE SET base_node = CASE WHEN dirty != 0 THEN base_node ELSE
                     (SELECT id FROM nodes WHERE number = entries.child) END,
-                    child = excluded.child, dirty = excluded.dirty, change = excluded.change
+                    parted = CASE WHEN dirty != 0 THEN parted ELSE excluded.change END, child = excluded.child,
+                    dirty = excluded.dirty, change = excluded.change
                 """,
                 key + [childValue, takeCookie().sqlValue, nextChange().sqlValue, try entryState(in: parent).sqlValue])
         } else {
             try execute(
                 """
                 UPDATE entries SET base_node = CASE WHEN dirty != 0 THEN base_node ELSE
-                    (SELECT id FROM nodes WHERE number = entries.child) END, child = NULL, dirty = 1, change = ?3
+                    (SELECT id FROM nodes WHERE number = entries.child) END,
+                    parted = CASE WHEN dirty != 0 THEN parted ELSE ?3 END, child = NULL, dirty = 1, change = ?3
                 WHERE parent = ?1 AND name = ?2
                 """, key + [nextChange().sqlValue])
         }

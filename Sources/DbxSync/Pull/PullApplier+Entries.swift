@@ -94,12 +94,19 @@ extension PullApplier {
         }
     }
 
-    /// A directory has one parent: where both sides moved it, the server's place counts.
+    /// A directory has one parent: where both sides moved it, the server's place counts. A pull tells of the name that it
+    /// has left; where it stands in a listing, it has left all others.
     mutating func leaveOtherParents(_ directory: LocalNode, for row: EntryRow) throws {
         for other in try store.entries(of: directory.number)
         where other.parentID != row.parent || other.name != row.name {
-            guard other.dirty else { continue }
-            try store.putAgreedEntry(parent: other.parentID, name: other.name, node: other.baseNode, seq: other.base)
+            if other.dirty {
+                try store.putAgreedEntry(
+                    parent: other.parentID, name: other.name, node: other.baseNode, seq: other.base)
+            } else if isListing, other.base < row.seq {
+                try store.putAgreedEntry(parent: other.parentID, name: other.name, node: nil, seq: row.seq)
+            } else {
+                continue
+            }
             note(.entry(parent: other.parent, name: other.name))
         }
     }

@@ -6,7 +6,9 @@ import DbxModel
 extension PullApplier {
     /// To be called before a name is taken from what it leads to.
     mutating func willTakeAway(_ name: Name, in parent: LocalNode) throws {
-        guard let node = try store.lookup(parent.number, name), node.kind == .file, isBusy(node.number) else { return }
+        guard let node = try store.lookup(parent.number, name), node.kind == .file else { return }
+        leftBehind.insert(node.id)
+        guard isBusy(node.number) else { return }
         leaving.append(
             LostName(node: node.number, name: name, parents: try ancestors(of: parent), contentChange: .zero))
     }

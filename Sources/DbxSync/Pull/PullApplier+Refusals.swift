@@ -47,7 +47,9 @@ extension PullApplier {
         }
         for id in refused.nodes {
             for row in supplement.entries(of: id) { try correct(row) }
-            if supplement.isGone(id), let node = try store.node(id), !node.isNew { try postpone(endOf: id) }
+            guard supplement.isGone(id), let node = try store.node(id) else { continue }
+            // Whatever is offered under the name of something that was removed is to be born anew.
+            if !node.isNew || supplement.hasEnded(id) { try postpone(endOf: id) }
         }
     }
 

@@ -35,6 +35,8 @@ package struct PullApplier {
     var received = ReceivedActivity()
     /// Files whose content is the server's anew.
     var renewed: [NodeID] = []
+    /// Files that the server takes names from.
+    var leftBehind: Set<NodeID> = []
     /// What files held that were replaced here, and that have a new content on the server.
     var replacedContents: [NodeID: MergeBase] = [:]
     /// Files that lose a name while a program writes to them.
@@ -154,6 +156,7 @@ package struct PullApplier {
 
     mutating func postpone(_ removal: EntryRow) { removals.append(removal) }
     mutating func postpone(_ tombstone: NodeRow) { tombstones.append(tombstone) }
+    func hasEnded(_ id: NodeID) -> Bool { tombstones.contains { $0.id == id } }
     /// The server, asked for the node, does not have it.
     mutating func postpone(endOf id: NodeID) throws {
         guard let node = try store.node(id) else { return }

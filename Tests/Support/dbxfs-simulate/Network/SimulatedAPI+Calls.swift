@@ -213,8 +213,8 @@ private final class EventMailbox: Sendable {
         let take: () -> EventHub.Event? = { [events] in
             let found = events.wait(timeout: .seconds(5)) { events -> EventHub.Event?? in
                 if cancel?.isCancelled == true { return .some(nil) }
-                // Looks at every turn, and never waits for one: docs/TESTING.md says why.
-                return .some(events.isEmpty ? nil : events.removeFirst())
+                if events.isEmpty { return .none }
+                return events.removeFirst()
             }
             return found ?? nil
         }
