@@ -59,6 +59,8 @@ package final class LocalStore {
     /// Room that is being filled with blocks on their way into the cache: it counts too, or the limit would be none.
     var reservedCacheBytes: Int64 = 0
     var nextCookie: Int64 = 1
+    /// No change and no cookie above it has been given out at the end of an operation.
+    var counterLimit: Int64 = 0
     /// Nodes that are not removed before it is decided what becomes of them: see `LostName`.
     var keptNodes: Set<InodeNumber> = []
     /// Whether there are ignore rules at all.
@@ -128,6 +130,7 @@ package final class LocalStore {
             let logged = stagingLog.mark
             do {
                 let result = try body()
+                try keepCounters()
                 try database.finishOperation()
                 undo.removeAll(keepingCapacity: true)
                 return result

@@ -8,8 +8,7 @@ extension LocalStore {
         do {
             // Beyond every epoch that bytes may bear which something has seen: they are never written in place again.
             epoch = try 1 + max(database.lastEpoch, maximum("SELECT max(epoch) FROM commits"))
-            change = try maximum("SELECT max(change) FROM nodes", "SELECT max(change) FROM entries")
-            nextCookie = try maximum("SELECT max(cookie) FROM entries") + 1
+            try loadCounters()
             try loadSpace()
             try loadPins()
             try loadLostContents()
@@ -30,7 +29,7 @@ extension LocalStore {
         space.freeze()
     }
 
-    private func maximum(_ queries: String...) throws -> Int64 {
+    func maximum(_ queries: String...) throws -> Int64 {
         try queries.reduce(0) { result, sql in
             let value: Int64?? = try queryOne(sql) { $0[0] as Int64? }
             return max(result, (value ?? nil) ?? 0)
