@@ -35,6 +35,23 @@ struct BlockBaseTests {
         }
     }
 
+    @Test("that were stored by the first version open")
+    func vector() throws {
+        let random = SeededEntropy(seed: BlockVector.base.seed)
+        let base = try base((0..<BlockVector.base.numbers).flatMap { _ in random.next().bigEndianBytes })
+        #expect(base.id.hex == BlockVector.base.id)
+        let vector = BlockVector.withBase(base.plain)
+        let stored = [UInt8](hex: vector.stored)!
+        let access = BlockAccess(
+            id: BlockID(hex: vector.id)!,
+            secrets: BlockSecrets(
+                key: BlockKey(bytes: [UInt8](hex: vector.key)!)!,
+                payloadHash: PayloadHash(bytes: [UInt8](hex: vector.payloadHash)!)!),
+            layout: try BlockLayout(plainBytes: Int64(vector.plain.count), storedBytes: Int64(stored.count)),
+            base: base.id)
+        #expect(try open(SealedBlock(access: access, stored: stored), base: base) == vector.plain)
+    }
+
     @Test("that save too little are not made")
     func noGain() throws {
         let random = SeededEntropy(seed: 2)

@@ -34,4 +34,20 @@ struct BlockVector {
             payloadHash: "52930adf11301e6aeb99bd8908a95f98319ee506d89c388752d4394611e05914",
             stored: "fd368f3117d6faaa57faaa07b8899a8a316f54a253f27fe0e9177451602aa332c965032ac856a90438c6bc"),
     ]
+
+    /// What the block below is encoded against: the first 250 numbers of SplitMix64 from seed 7, big-endian, stored raw.
+    static let base = (
+        id: "926b835874a3d0fe5348e4ffd8e0a74984ec837fcc37376f12bfc88a632d8375", seed: UInt64(7), numbers: 250
+    )
+
+    /// A line more in the middle of that. The frame was made with the base as a raw dictionary, a window of 8 MiB and a checksum.
+    static func withBase(_ base: [UInt8]) -> BlockVector {
+        BlockVector(
+            plain: base[..<1_000] + Array("a new line\n".utf8) + base[1_000...],
+            id: "6be0e0ff81755eca5ac9c6182ad9292f78d1a3c7df17bbf40824c6b5073e9f54",
+            key: "3f11a322d4fe8134ec1adf168bd562aef275489e0ef9466e4298e8960cd0207b",
+            payloadHash: "121280a31507b829d7a4b1820359799be341427878a04128bac73b935f8c5670",
+            stored: "19770f94135100a3e054f475698d3eab777dd364a149ae2861a15bd91f15b9896cb127ee31933bbccaa88a9201aa88"
+                + "c9e3fb54dfb709951281db0b601a853f3edf20bba1e358f8237c0e67eec2fab06e81c62c17aaa8ebc309cdd0e5c8")
+    }
 }

@@ -64,11 +64,9 @@ extension PullApplier {
     }
 
     private mutating func take(_ row: EntryRow, in parent: LocalNode) throws {
-        if let id = row.node, let node = try store.node(id), node.kind == .directory {
-            try leaveOtherParents(node, for: row)
-        }
         if let node = try row.node.flatMap({ try store.node($0) }) {
             try received.willName(node, row.name, in: parent, store: store)
+            if node.kind == .directory { try leaveOtherParents(node, for: row) }
         }
         // Of what was known once, programs have been told that it is not there.
         let isNews =
