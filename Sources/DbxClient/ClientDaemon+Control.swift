@@ -55,7 +55,7 @@ extension ClientDaemon: ControlHandling {
     }
 
     package func guarded(_ answer: GuardAnswer?) throws(ClientFailure) -> GuardStatus? {
-        guard let answer else { return engine.report.current.guarded }
+        guard let answer else { return engine.guarded }
         return try engine.answerGuard(answer)
     }
 

@@ -32,7 +32,7 @@ final class EngineFixture {
     private let caller = Caller(uid: 1_000, gid: 1_000)
     private let time = SystemTime()
 
-    init() throws {
+    init(guardSettings: MassChangeGuard.Settings = MassChangeGuard.Settings()) throws {
         let password = "correct horse battery"
         server = try ServerProcess.start()
         try server.addUser("ann", password: password)
@@ -58,7 +58,7 @@ final class EngineFixture {
         engine = Engine(
             Engine.Parts(
                 shared: shared, api: api, namespace: grant.id, device: "desk", conflictPolicy: .keepBoth,
-                guardSettings: MassChangeGuard.Settings(), keys: keys, uploader: uploader, connectivity: connectivity,
+                guardSettings: guardSettings, keys: keys, uploader: uploader, connectivity: connectivity,
                 time: time, entropy: SystemEntropy(), log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
                 journal: journal
             ) { _ in })
@@ -102,6 +102,8 @@ final class EngineFixture {
         let blueprint = NodeBlueprint(kind: .directory, permissions: 0o755)
         _ = try fileSystem.make(blueprint, named: Name(name)!, in: .root, by: caller)
     }
+
+    func remove(_ name: String) throws { try fileSystem.unlink(Name(name)!, in: .root) }
 
     func sync() throws { try engine.sync { _ in true } }
 

@@ -1,5 +1,6 @@
 import DbxClientAPI
 import DbxModel
+import DbxSync
 import DbxSystem
 import DbxTestKit
 import DbxWire
@@ -33,6 +34,23 @@ struct EngineTests {
         try fixture.start()
         try Shell.eventually("everything is on the server") { fixture.isSynced }
         #expect(fixture.api.commits.count > 2)
+    }
+
+    @Test(
+        "sends deletions that it gathered and that were not too many, when nothing else happens",
+        .timeLimit(.minutes(1)))
+    func smallBurst() throws {
+        var settings = MassChangeGuard.Settings()
+        (settings.minimum, settings.share, settings.age) = (3, 0, .zero)
+        settings.quiet = .milliseconds(300)
+        let fixture = try EngineFixture(guardSettings: settings)
+        try fixture.start()
+        try fixture.write(Array("old".utf8), to: "file")
+        try fixture.sync()
+        let before = fixture.api.commits.count
+        try fixture.remove("file")
+        try Shell.eventually("it is gone from the server") { fixture.isSynced }
+        #expect(fixture.api.commits.count == before + 1 && fixture.engine.guarded == nil)
     }
 
     @Test("says a file's rows as a whole to a server that does not take edits of them", .timeLimit(.minutes(1)))

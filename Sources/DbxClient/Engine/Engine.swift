@@ -281,6 +281,9 @@ package final class Engine: Sendable, FileSystemEvents {
         }
     }
 
+    /// What the mass-change guard holds back; nil: nothing.
+    package var guarded: GuardStatus? { report.current.guarded }
+
     /// Returns when the answer has been carried out, as far as that needs no server that is away.
     package func answerGuard(_ answer: GuardAnswer) throws(ClientFailure) -> GuardStatus? {
         guard report.current.guarded != nil else {

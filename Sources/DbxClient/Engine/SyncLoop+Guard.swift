@@ -20,8 +20,9 @@ extension SyncLoop {
             try store.agreedNodeCount(upTo: limit)
         }
         try keepGuard(in: store, before)
+        judgedAgainAt = nil
         guard case .hold(let held, let until) = verdict else { return nil }
-        if let until { pacing.plan(at: until) }
+        judgedAgainAt = until
         return held
     }
 

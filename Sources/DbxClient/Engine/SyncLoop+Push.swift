@@ -21,6 +21,7 @@ extension SyncLoop {
         releaseChanged()
         let plan = try makePlan(uploading: uploads.files)
         pacing.planned(from: start, to: now)
+        if let judgedAgainAt { pacing.plan(at: judgedAgainAt) }
         let due = plan.uploads.filter { number in postponed[number].map { $0.until <= now } ?? true }
         let ready = holdsContents ? [] : due
         // Who goes on writing says so again.

@@ -42,6 +42,8 @@ final class SyncLoop {
     /// Removals that the server refused with the last commit: no node stands for them.
     var refusedRemovals: [RefusedItem] = []
     var massChanges: MassChangeGuard
+    /// When the guard judges what it gathers again.
+    var judgedAgainAt: Duration?
     var rowLimit = SyncLoop.maximumRows
     var conflictsInRow = 0
     /// How often the server has refused a commit that could not be made smaller.

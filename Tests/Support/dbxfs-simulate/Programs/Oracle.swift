@@ -31,6 +31,15 @@ struct Oracle {
         return found
     }
 
+    /// The contents of files that the server does not have so.
+    func contentsWritten() -> Set<Ledger.Content> {
+        let dirty =
+            (try? shared.withStore { store throws(StoreError) in
+                try store.dirtyNodes(limit: .max, afterChange: 0).filter(\.contentDirty)
+            }) ?? []
+        return Set(dirty.compactMap { content(of: $0.number).flatMap { Ledger.content(of: $0) } })
+    }
+
     func content(of number: InodeNumber, isHere: Bool = false) -> [UInt8]? {
         guard
             let (size, extents) = try? shared.withStore({ store throws(StoreError) -> (Int64, [LocalExtent])? in

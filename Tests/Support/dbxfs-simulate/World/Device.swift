@@ -24,6 +24,7 @@ final class Device: @unchecked Sendable {
     private let planted: Planted?
     /// Beyond so many entries only what programs look into is listed.
     private let treeLimit: Int
+    private let guardSettings: MassChangeGuard.Settings
     private(set) var login: Login?
     private(set) var life: DeviceLife?
     private(set) var disk: WatchedDisk
@@ -34,8 +35,10 @@ final class Device: @unchecked Sendable {
     private let starters = Monitor(0)
 
     init(
-        _ name: String, root: String, host: SimulatedServer, entropy: SeededEntropy, trace: Trace, planted: Planted?
+        _ name: String, root: String, host: SimulatedServer, entropy: SeededEntropy,
+        guardSettings: MassChangeGuard.Settings, trace: Trace, planted: Planted?
     ) throws {
+        self.guardSettings = guardSettings
         self.name = name
         self.root = root
         self.host = host
@@ -107,7 +110,8 @@ final class Device: @unchecked Sendable {
         let connectivity = Connectivity(time: SystemTime(), entropy: entropy)
         return try DeviceLife(
             name: name, login: login, disk: disk, boot: [boot], api: api(connectivity, token: login.token),
-            connectivity: connectivity, time: clock, entropy: entropy, treeLimit: treeLimit, trace: trace)
+            connectivity: connectivity, time: clock, entropy: entropy, treeLimit: treeLimit,
+            guardSettings: guardSettings, trace: trace)
     }
 
     /// Unmounts and ends in order.

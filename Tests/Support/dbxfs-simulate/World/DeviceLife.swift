@@ -39,7 +39,8 @@ final class DeviceLife: @unchecked Sendable {
 
     init(
         name: String, login: Login, disk: WatchedDisk, boot: [UInt8], api: SimulatedAPI, connectivity: Connectivity,
-        time: any TimeSource, entropy: SeededEntropy, treeLimit: Int, trace: Trace
+        time: any TimeSource, entropy: SeededEntropy, treeLimit: Int, guardSettings: MassChangeGuard.Settings,
+        trace: Trace
     ) throws {
         guard let grant = login.session.namespaces.first(where: { $0.id == login.session.root }) else {
             throw Violation("the session names no tree")
@@ -77,7 +78,7 @@ final class DeviceLife: @unchecked Sendable {
         engine = Engine(
             Engine.Parts(
                 shared: shared, api: api, namespace: grant.id, device: name, conflictPolicy: .keepBoth,
-                guardSettings: MassChangeGuard.Settings(), keys: keys, uploader: uploader, connectivity: connectivity,
+                guardSettings: guardSettings, keys: keys, uploader: uploader, connectivity: connectivity,
                 time: time, entropy: entropy, log: log,
                 journal: journal
             ) { _ in })

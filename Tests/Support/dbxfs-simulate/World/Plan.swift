@@ -22,6 +22,8 @@ struct Plan {
         case evict(device: Int)
         /// Its wall clock is set.
         case clock(device: Int, by: Duration)
+        /// Somebody decides about what the mass-change guard holds back there, if anything.
+        case decide(device: Int, undoing: Bool)
     }
 
     enum Action {
@@ -43,6 +45,8 @@ struct Plan {
     let goesOn: Bool
     /// Ignore rules come and go.
     let hasRules: Bool
+    /// A few deletions and rewrites are many.
+    let isGuarded: Bool
     private(set) var steps: [Step] = []
 
     init(seed: UInt64) {
@@ -55,6 +59,7 @@ struct Plan {
         isSolo = seed % 8 == 7
         goesOn = [3, 6, 9].contains(seed % 10)
         hasRules = [2, 9].contains(seed % 10)
+        isGuarded = seed % 10 == 4
         var actions = (0..<programs).map { [isSolo] _ in
             let device = entropy.number(below: devices)
             return Action.program(device: isSolo ? 0 : device, Self.kind(entropy))
@@ -64,6 +69,7 @@ struct Plan {
         if seed % 5 == 0, !isSolo { actions += Self.restores(SeededEntropy(seed: ~seed)) }
         if goesOn { actions += Self.habits(SeededEntropy(seed: ~seed), devices: devices) }
         if hasRules { actions += Self.rules(SeededEntropy(seed: ~seed &* 3), devices: isSolo ? 1 : devices) }
+        if isGuarded { actions += Self.decisions(SeededEntropy(seed: ~seed &* 5), devices: devices) }
         let planned = actions.map {
             (at: Duration.milliseconds(entropy.number(below: milliseconds)), $0, entropy.next())
         }
@@ -84,6 +90,12 @@ struct Plan {
     private static func rules(_ entropy: SeededEntropy, devices: Int) -> [Action] {
         (0..<1 + entropy.number(below: 4)).map { _ in
             .program(device: entropy.number(below: devices), .rules)
+        }
+    }
+
+    private static func decisions(_ entropy: SeededEntropy, devices: Int) -> [Action] {
+        (0..<2 + entropy.number(below: 6)).map { _ in
+            .fault(.decide(device: entropy.number(below: devices), undoing: entropy.chance(50)))
         }
     }
 

@@ -4,6 +4,7 @@ import DbxFileSystem
 import DbxLocalStore
 import DbxServerCore
 import DbxModel
+import DbxSync
 import DbxSystem
 import DbxTestKit
 import Foundation
@@ -47,7 +48,17 @@ final class Simulation: @unchecked Sendable {
 
     func device(_ name: String) throws -> Device {
         try Device(
-            name, root: root, host: host, entropy: SeededEntropy(seed: entropy.next()), trace: trace, planted: planted)
+            name, root: root, host: host, entropy: SeededEntropy(seed: entropy.next()),
+            guardSettings: guardSettings, trace: trace, planted: planted)
+    }
+
+    private var guardSettings: MassChangeGuard.Settings {
+        var settings = MassChangeGuard.Settings()
+        if plan.isGuarded {
+            (settings.minimum, settings.share, settings.age) = (2, 0, .zero)
+            (settings.quiet, settings.longestGathering) = (.seconds(1), .seconds(5))
+        }
+        return settings
     }
 
     /// One more device, which knows nothing.
@@ -174,7 +185,21 @@ final class Simulation: @unchecked Sendable {
                 trace.note("\(devices[index].name) evicts nothing: \(error)")
             }
         case .clock(let index, let step): devices[index].clock.advance(by: step)
+        case .decide(let index, let undoes): decide(devices[index], undoing: undoes)
         }
+    }
+
+    /// `dbxfs guard`, where something is held back. What is undone, somebody means to lose.
+    func decide(_ device: Device, undoing: Bool) {
+        guard device.isUp, let life = device.life, let login = device.login, life.engine.guarded != nil else { return }
+        if undoing {
+            let oracle = Oracle(host: host, login: login, shared: life.shared)
+            for content in oracle.contentsWritten() {
+                ledger.note(device.name, made: nil, replacing: content, hasSucceeded: true, "undo")
+            }
+        }
+        let answer = try? life.engine.answerGuard(undoing ? .undo : .confirm)
+        trace.note("\(device.name) \(undoing ? "undoes" : "confirms"): \(answer.map { "\($0 as Any)" } ?? "nothing")")
     }
 
     /// What no device holds may be gone with the newer data of the server.
