@@ -218,11 +218,7 @@ package final class ClientDaemon: Sendable {
     /// The first mount of an account begins with what lies in the mounted directory; later ones show what is known.
     private func fillEmptyReplica() throws(ClientFailure) {
         do {
-            // An undone mass change lists anew too, but all that is here stays as it is meanwhile.
-            let isKnown = try shared.withStore { store throws(StoreError) in
-                if try store.meta(SyncMeta.restoring) != nil { return true }
-                return try store.meta(SyncMeta.cursor) != nil
-            }
+            let isKnown = try shared.withStore { store throws(StoreError) in try store.meta(SyncMeta.cursor) != nil }
             guard !isKnown else { return }
             try shared.withStore { store throws(StoreError) in try store.setKnowledge(of: .root, .partial) }
             try listing.bringFirst()

@@ -51,8 +51,8 @@ package final class LocalStore {
     package var isStagingLimitLifted = false
     /// The disk had hardly any room when it was looked at last.
     var wasDiskFull = false
-    /// What a write that waits has not found.
-    var roomForWriters: Int64 = 0
+    /// What a write or a read that waits has not found.
+    var roomForWaiting: Int64 = 0
     /// What somebody has freed by hand: it goes back to the disk whether that is short or not.
     var promisedRoom: Int64 = 0
     package internal(set) var cachedBytes: Int64 = 0

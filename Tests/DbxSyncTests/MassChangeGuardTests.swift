@@ -174,15 +174,18 @@ struct MassChangeGuardTests {
 
     @Test(
         "holds a mass re-encryption, by whatever way it writes, and undoes it exactly", .timeLimit(.minutes(1)),
-        arguments: ["edit", "save", "rename"])
+        arguments: ["edit", "save", "rename", "move over"])
     func encryption(way: String) throws {
         let bench = try Bench()
         let before = try bench.program.tree()
         for folder in 0..<2 {
             for file in 0..<bench.files {
                 let path = "d\(folder)/f\(file)"
-                try bench.program.run(
-                    way == "rename" ? "edit \(path) secret; move \(path) \(path).enc" : "\(way) \(path) secret")
+                switch way {
+                case "rename": try bench.program.run("edit \(path) secret; move \(path) \(path).enc")
+                case "move over": try bench.program.run("move d\(folder + 2)/f\(file) \(path)")
+                default: try bench.program.run("\(way) \(path) secret")
+                }
             }
         }
         #expect(try bench.sync())
@@ -192,6 +195,23 @@ struct MassChangeGuardTests {
         #expect(try !bench.sync())
         #expect(try bench.serverTree() == before)
         #expect(try bench.device.store.pendingSummary().files == 0)
+    }
+
+    @Test("undoes nothing that is written after the undo, without the network even", .timeLimit(.minutes(1)))
+    func writtenAfterUndo() throws {
+        let bench = try Bench()
+        var expected = try bench.program.tree()
+        for folder in 0..<2 {
+            for file in 0..<bench.files { try bench.program.run("edit d\(folder)/f\(file) secret") }
+        }
+        #expect(try bench.sync())
+        try undo(bench, meanwhile: "edit d0/f1 work; delete d0/f2; make d0/f3.new work")
+        expected["d0/f1~"] = "=work"
+        expected["d0/f2"] = nil
+        expected["d0/f3.new"] = "=work"
+        #expect(try bench.program.tree() == expected)
+        #expect(try !bench.sync())
+        #expect(try bench.serverTree() == expected)
     }
 
     @Test("lets go what was confirmed, and watches on", .timeLimit(.minutes(1)))
@@ -206,11 +226,13 @@ struct MassChangeGuardTests {
         #expect(try bench.sync())
     }
 
-    private func undo(_ bench: Bench) throws {
+    private func undo(_ bench: Bench, meanwhile script: String = "nothing") throws {
         let rule = try #require(bench.judge.record.trip?.rule)
         _ = try MassChangeUndo.perform(
             rule, in: bench.device.store, device: "here", now: bench.time.now())
         bench.judge.beginUndo()
+        try bench.program.run(script)
         try bench.device.pull()
+        bench.judge.endUndo()
     }
 }

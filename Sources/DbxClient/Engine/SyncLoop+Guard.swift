@@ -14,6 +14,7 @@ extension SyncLoop {
     /// What is held back now; nil: nothing. With the store's lock held.
     func holdRule(in store: LocalStore, wall: Timestamp) throws -> HoldRule? {
         let before = massChanges.record
+        if try store.meta(SyncMeta.restoring) == nil { massChanges.endUndo() }
         let rule = massChanges.rule(wall: wall)
         let pending = try store.endangered(bornBefore: rule.bornBefore, afterChange: rule.confirmedChange)
         let verdict = try massChanges.judge(pending: pending, now: now, wall: wall) { limit throws(StoreError) in

@@ -4,6 +4,8 @@ import DbxSystem
 extension LocalStore {
     /// For cached blocks even while the disk has less free than its floor: without any nothing could be read through it.
     private static let workingBytes = SegmentFiles.segmentBytes
+    /// So much of that stays when the disk is full to the last byte: who reads gets what it evicts.
+    private static let leastWorkingBytes: Int64 = 16 << 20
     /// Idle room above this goes back to the disk although nobody needs it there.
     private static let idleSlackBytes: Int64 = 256 << 20
     /// What is evicted in one go, with everybody waiting.
@@ -40,7 +42,7 @@ extension LocalStore {
         if forStaging {
             try requireRoom()
             if try isStagingFull(with: length) { throw .noSpace }
-            roomForWriters = 0
+            roomForWaiting = 0
         }
         if let location = space.allocate(length) { return location }
         if let location = try grow(by: length, forStaging, { () throws(StoreError) in try takeBack(length) }) {
@@ -52,7 +54,7 @@ extension LocalStore {
         }
         if let grown { return grown }
         try evict(length)
-        if forStaging { roomForWriters = length }
+        roomForWaiting = max(roomForWaiting, length)
         // An upload or the next epoch makes room, where there is anything to send or to give back.
         throw stagingBytes > 0 || space.freedCount > 0 ? .noSpace : .io(.noSpace)
     }
@@ -136,8 +138,8 @@ extension LocalStore {
     /// Pages whose room the disk gets back: punch them without the lock, then call `roomWasGivenBack`.
     package func takeRoomToGiveBack() throws(StoreError) -> [SegmentRange] {
         let wanted = max(try roomOwed(), space.idleBytes - Self.idleSlackBytes, promisedRoom)
-        // What has given way for a write that waits is not the disk's.
-        let ranges = space.takeIdle(min(wanted, space.idleBytes - roomForWriters))
+        // What has given way for a write or a read that waits is not the disk's.
+        let ranges = space.takeIdle(min(wanted, space.idleBytes - roomForWaiting))
         promisedRoom = max(0, promisedRoom - ranges.reduce(0) { $0 + $1.length })
         return ranges
     }
@@ -147,10 +149,11 @@ extension LocalStore {
         if isDiskFull { keepRoom() }
     }
 
-    /// How much of what is held the disk should have: what its floor lacks, and all of it when it is full.
+    /// How much of what is held the disk should have: what its floor lacks, and nearly all of it when it is full.
     private func roomOwed() throws(StoreError) -> Int64 {
         let missing = configuration.freeSpaceFloorBytes - (try freeBytes())
         guard missing > 0 else { return isDiskFull ? space.idleBytes : 0 }
-        return max(0, min(missing, space.idleBytes + cachedBytes - (isDiskFull ? 0 : Self.workingBytes)))
+        return max(
+            0, min(missing, space.idleBytes + cachedBytes - (isDiskFull ? Self.leastWorkingBytes : Self.workingBytes)))
     }
 }

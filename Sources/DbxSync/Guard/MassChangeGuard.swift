@@ -124,4 +124,11 @@ package struct MassChangeGuard: Sendable {
 
     /// What is held is being put back: it stays held until nothing of it is left.
     package mutating func beginUndo() { record.trip?.isUndoing = true }
+
+    /// All of it is as the server has it: what is pending now was done since, and is judged anew.
+    package mutating func endUndo() {
+        guard record.trip?.isUndoing == true else { return }
+        record.trip = nil
+        gathering = nil
+    }
 }

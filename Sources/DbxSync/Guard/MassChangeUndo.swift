@@ -3,8 +3,8 @@ package import DbxModel
 import DbxWire
 
 /// Takes back what the guard holds: names at once, from the agreed state; contents, attributes and times with the next
-/// pull, which lists everything anew and takes the server's state of these nodes over ours. A new folder that stands in
-/// the way is new work: it goes on under a conflict name.
+/// pull, which asks for these nodes and takes the server's state of them over ours. What is written until then, and a
+/// new folder that stands in the way, is new work: it goes on under a conflict name.
 package enum MassChangeUndo {
     /// In one transaction, with the store's lock held. What the kernel is to forget is returned.
     package static func perform(
@@ -13,7 +13,8 @@ package enum MassChangeUndo {
         try store.transaction {
             var restored: Set<NodeID> = []
             var changes: [TreeChange] = []
-            for entry in try heldEntries(rule, store) {
+            var waiting = try heldEntries(rule, store)
+            while let entry = waiting.popLast() {
                 if let kept = try makeWay(entry, store, device, now) {
                     changes.append(.entry(parent: entry.parent, name: kept))
                 }
@@ -21,10 +22,14 @@ package enum MassChangeUndo {
                     parent: entry.parentID, name: entry.name, node: entry.baseNode, seq: entry.base)
                 restored.formUnion([entry.parentID, entry.baseNode].compactMap(\.self))
                 changes.append(.entry(parent: entry.parent, name: entry.name))
+                // What was moved there goes back to where it was.
+                if let id = entry.node, let moved = try store.node(id), !moved.isNew, moved.isOrphan {
+                    waiting += try store.dirtyEntries(baseNode: id)
+                }
             }
             for node in try heldNodes(rule, store) { restored.insert(node.id) }
             try store.setMeta(SyncMeta.restoring, WireJSON.encode(restored.sorted()))
-            try store.setMeta(SyncMeta.cursor, nil)
+            try store.setMeta(SyncMeta.restoredAt, store.changeCounter.bigEndianBytes)
             return changes
         }
     }

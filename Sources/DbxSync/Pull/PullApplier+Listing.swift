@@ -46,7 +46,7 @@ extension PullApplier {
             try store.listingProgress(of: directory) == start
         else { return .obsolete }
         return try store.transaction {
-            if try store.meta(SyncMeta.cursor) == nil, try store.meta(SyncMeta.restoring) == nil {
+            if try store.meta(SyncMeta.cursor) == nil {
                 try SyncMeta.setCursor(page.cursor, at: page.seq, in: store)
             }
             let position = try SyncMeta.seq(in: store) ?? .zero

@@ -79,10 +79,11 @@ extension PullApplier {
         if contentMoved { renewed.append(row.id) }
     }
 
-    /// Ours is given up, and was meant to be.
+    /// Ours is given up, and was meant to be: but not what was written after that.
     private mutating func restore(_ local: LocalNode, to row: NodeRow, segments: [SegmentRow]) throws {
         if local.kind == .file, local.contentDirty, !local.isOrphan {
-            return try settleContents(local, remote: row, segments: segments, as: .theirs)
+            let isNewer = local.contentChange > restoredAt
+            return try settleContents(local, remote: row, segments: segments, as: isNewer ? nil : .theirs)
         }
         try store.putAgreedNode(AgreedNode(row))
         try applySegments(segments, of: row.id)
@@ -171,6 +172,7 @@ extension PullApplier {
         for entry in names where !entry.dirty {
             if needsName { try moveAside(entry, wanted: entry.name, against: rival) }
             needsName = false
+            if let parent = try store.node(entry.parent) { try willTakeAway(entry.name, in: parent) }
             try store.putAgreedEntry(parent: entry.parentID, name: entry.name, node: row.id, seq: entry.base)
             note(.entry(parent: entry.parent, name: entry.name))
         }

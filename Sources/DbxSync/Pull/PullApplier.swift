@@ -28,8 +28,9 @@ package struct PullApplier {
     var gathered: [NodeID: [SegmentRow]] = [:]
     /// Blocks that known contents are made of.
     var wantedBlocks: Set<BlockID> = []
-    /// The server's state of these counts, whatever was changed here.
+    /// The server's state of these counts, whatever was changed here up to that change.
     private(set) var restoring: Set<NodeID> = []
+    private(set) var restoredAt = Int64.max
     /// What the server says of contents, where there are local ones to compare.
     private var remoteHashes: [NodeID: [UInt8]] = [:]
     var received = ReceivedActivity()
@@ -82,14 +83,18 @@ package struct PullApplier {
             if let supplement { try body(supplement.page) }
             if let refused { try body(refused.page) }
         }
-        let asked = (supplement?.requested ?? []).union(refused?.nodes ?? [])
+        if let ids = try store.meta(SyncMeta.restoring) {
+            restoring = Set(try WireJSON.decode([NodeID].self, from: ids))
+            restoredAt = try store.meta(SyncMeta.restoredAt).map { Int64(bitPattern: $0.bigEndianValue) } ?? .max
+        }
+        let asked = (supplement?.requested ?? []).union(refused?.nodes ?? []).union(restoring)
         guard asked.count == supplement?.requested.count ?? 0 else { return asked }
         try scope.survey(forEachPage)
         guard scope.needs.isEmpty else { return scope.needs.union(asked) }
         try store.transaction {
-            if let ids = try store.meta(SyncMeta.restoring) {
-                restoring = Set(try WireJSON.decode([NodeID].self, from: ids))
+            if !restoring.isEmpty {
                 try store.setMeta(SyncMeta.restoring, nil)
+                try store.setMeta(SyncMeta.restoredAt, nil)
             }
             if let refused, let supplement { try correct(refused, supplement) }
             try apply(forEachPage)
@@ -191,8 +196,10 @@ package enum SyncMeta {
     static let common = "common"
     /// Versions that were lost with the server's history, until somebody sends them again.
     package static let losses = "losses"
-    /// Nodes whose local changes are being taken back: the next whole listing counts.
+    /// Nodes whose local changes are being taken back: the next pull asks for them.
     package static let restoring = "restoring"
+    /// The store's change counter when that was decided.
+    package static let restoredAt = "restored-at"
     /// The mass-change guard's record.
     package static let massChange = "mass-change"
 

@@ -101,10 +101,7 @@ final class DeviceLife: @unchecked Sendable {
 
     /// The first mount lists the mounted directory; throws where the server cannot be reached for that.
     func start() throws {
-        let isKnown = try shared.withStore { store throws(StoreError) in
-            if try store.meta(SyncMeta.restoring) != nil { return true }
-            return try store.meta(SyncMeta.cursor) != nil
-        }
+        let isKnown = try shared.withStore { store throws(StoreError) in try store.meta(SyncMeta.cursor) != nil }
         if !isKnown { try listing.bringFirst() }
         listing.attach(fileSystem) { [engine] news in engine.listed(news) }
         engine.onRelisting { [crawler] in crawler.kick() }
