@@ -130,6 +130,12 @@ let package = Package(
             path: "Tests/Support/DbxTestKit",
             swiftSettings: testing),
         .target(
+            name: "DbxSyncKit",
+            dependencies: [
+                "DbxContent", "DbxLocalStore", "DbxModel", "DbxServerCore", "DbxSync", "DbxTestKit", "DbxWire", crypto,
+            ],
+            path: "Tests/Support/DbxSyncKit", swiftSettings: testing),
+        .target(
             name: "CSimulation", path: "Tests/Support/CSimulation", linkerSettings: [.linkedLibrary("sqlite3")]),
         .executableTarget(
             name: "dbxfs-simulate",
@@ -144,7 +150,10 @@ let package = Package(
         tests("DbxLocalStoreTests", ["DbxLocalStore", "DbxModel", "DbxSystem"]),
         tests(
             "DbxSyncTests",
-            ["DbxSync", "DbxLocalStore", "DbxModel", "DbxWire", "DbxContent", "DbxServerCore", "DbxSystem", crypto]),
+            [
+                "DbxSync", "DbxSyncKit", "DbxLocalStore", "DbxModel", "DbxWire", "DbxContent", "DbxServerCore",
+                "DbxSystem", crypto,
+            ]),
         tests(
             "DbxTransferTests",
             [

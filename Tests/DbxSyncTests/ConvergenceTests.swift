@@ -1,6 +1,7 @@
 import DbxLocalStore
 import DbxModel
 import DbxSync
+import DbxSyncKit
 import DbxTestKit
 import Testing
 
@@ -134,101 +135,5 @@ struct ConvergenceTests {
         }
         let refused = devices.map { "\($0.name): \($0.trace.suffix(1))" }
         Issue.record("seed \(seed): the devices never come to rest; refused last: \(refused)")
-    }
-}
-
-/// One random operation of a program, as the file system would carry it out.
-struct RandomProgram {
-    let device: TestDevice
-    let entropy: SeededEntropy
-    private var store: LocalStore { device.store }
-
-    func step() throws {
-        var directories = try all(.directory)
-        let parent = some(directories) ?? .root
-        let name = Name("n\(entropy.number(below: 5))")!
-        try device.know(name, in: parent)
-        directories = try all(.directory)
-        guard directories.contains(parent) else { return }
-        let files = try all(.file)
-        let now = device.moment()
-        switch entropy.number(below: 12) {
-        case 0, 1:
-            if try isFree(parent, name) {
-                _ = try store.create(NewNode(kind: .directory, mode: 0o755), in: parent, name, now: now)
-            }
-        case 2, 3, 4:
-            guard try isFree(parent, name) else { return }
-            let node = try store.create(NewNode(kind: .file, mode: 0o644), in: parent, name, now: now)
-            if entropy.chance(80) { try write(node.number, at: 0) }
-        case 5: if let file = some(files) { try write(file, at: Int64(entropy.number(below: 20))) }
-        case 6: if let file = some(files) { try store.truncate(file, to: Int64(entropy.number(below: 12)), now: now) }
-        case 7:
-            if let file = some(files) {
-                _ = try store.setAttributes(
-                    file, AttributeUpdate(mode: UInt16(entropy.number(below: 0o1000))), now: now)
-            }
-        case 8: try unlink(parent, name)
-        case 9, 10: try rename(from: parent, name, to: some(directories) ?? .root)
-        default:
-            if let file = some(files), try isFree(parent, name) { _ = try store.link(file, in: parent, name, now: now) }
-        }
-    }
-
-    private func some(_ numbers: [InodeNumber]) -> InodeNumber? { numbers.isEmpty ? nil : entropy.element(of: numbers) }
-
-    private func isFree(_ parent: InodeNumber, _ name: Name) throws -> Bool { try store.lookup(parent, name) == nil }
-
-    func write(_ file: InodeNumber, at offset: Int64) throws {
-        let bytes = Array("\(device.name)\(entropy.number(below: 1_000))".utf8)
-        let range = try store.reserveStaging(file, offset: offset, length: Int64(bytes.count))
-        try store.segments.write(bytes, at: range.location)
-        _ = try store.recordWrite(file, offset: offset, length: Int64(bytes.count), range: range, now: device.moment())
-    }
-
-    private func unlink(_ parent: InodeNumber, _ name: Name) throws {
-        guard let node = try store.lookup(parent, name) else { return }
-        if node.kind == .directory, try !isEmpty(node.number) { return }
-        guard try store.lookup(parent, name)?.number == node.number else { return }
-        let left = try store.unlink(parent, name, now: device.moment())
-        if left.isOrphan { try store.removeOrphan(left.number) }
-    }
-
-    private func rename(from parent: InodeNumber, _ name: Name, to target: InodeNumber) throws {
-        let newName = Name("n\(entropy.number(below: 5))")!
-        try device.know(newName, in: target)
-        if let old = try store.lookup(target, newName), old.kind == .directory { try device.knowAll(old.number) }
-        let directories = try all(.directory)
-        guard directories.contains(parent), directories.contains(target) else { return }
-        guard let node = try store.lookup(parent, name) else { return }
-        if node.kind == .directory, try store.isAncestor(node.number, of: target) { return }
-        let old = try store.lookup(target, newName)
-        if let old {
-            if (old.kind == .directory) != (node.kind == .directory) { return }
-            if old.kind == .directory, try !store.isEmpty(old.number) { return }
-        }
-        let mode: RenameMode = old != nil && entropy.chance(20) ? .exchange : .replace
-        if mode == .exchange, let old, old.kind == .directory, try store.isAncestor(old.number, of: parent) { return }
-        let gone = try store.rename(
-            from: parent, name, to: target, newName, mode: mode, now: device.moment())
-        if let gone, gone.isOrphan { try store.removeOrphan(gone.number) }
-    }
-
-    private func isEmpty(_ directory: InodeNumber) throws -> Bool {
-        try device.knowAll(directory)
-        return try store.isEmpty(directory)
-    }
-
-    /// Every node of a kind that has a name.
-    private func all(_ kind: NodeKind) throws -> [InodeNumber] {
-        var found: [InodeNumber] = kind == .directory ? [.root] : []
-        var rest: [InodeNumber] = [.root]
-        while let directory = rest.popLast() {
-            for entry in try store.list(directory, after: 0, limit: .max) {
-                if entry.kind == kind { found.append(entry.number) }
-                if entry.kind == .directory { rest.append(entry.number) }
-            }
-        }
-        return found
     }
 }

@@ -1,5 +1,6 @@
 import DbxLocalStore
 import DbxModel
+import DbxSyncKit
 import DbxTestKit
 import Testing
 

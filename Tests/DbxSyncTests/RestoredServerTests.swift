@@ -1,6 +1,7 @@
 import DbxLocalStore
 import DbxModel
 import DbxSync
+import DbxSyncKit
 import DbxTestKit
 import Testing
 

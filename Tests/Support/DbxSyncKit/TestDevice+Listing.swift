@@ -8,15 +8,15 @@ import DbxWire
 /// Listings, and what happens when the server does not know the cursor any more.
 extension TestDevice {
     /// A page that has been asked for and has come, and is not applied yet.
-    struct PageUnderWay {
-        var directory: InodeNumber
-        var start: ListingProgress?
-        var page: ListingPage
+    package struct PageUnderWay {
+        package var directory: InodeNumber
+        package var start: ListingProgress?
+        package var page: ListingPage
     }
 
     /// Asks for the next page of the directory, as the server has it now; with `earlier` for the one behind that, which has
     /// come and is not applied yet.
-    func askForPage(of directory: InodeNumber, behind earlier: PageUnderWay? = nil) throws -> PageUnderWay? {
+    package func askForPage(of directory: InodeNumber, behind earlier: PageUnderWay? = nil) throws -> PageUnderWay? {
         guard let node = try store.node(directory), node.knowledge != .whole,
             store.isListing(directory) == (earlier != nil)
         else { return nil }
@@ -47,7 +47,7 @@ extension TestDevice {
     ///
     /// - Parameter more: the page behind it has been asked for.
     @discardableResult
-    func take(_ page: PageUnderWay, more: Bool = false) throws -> Bool {
+    package func take(_ page: PageUnderWay, more: Bool = false) throws -> Bool {
         do {
             var start = page.start
             let pieces = page.page.pieces(of: 1 + cuts.number(below: 3), from: start?.next)
@@ -97,7 +97,7 @@ extension TestDevice {
     }
 
     /// As the daemon does when the server does not know its cursor any more.
-    func startOver() throws {
+    package func startOver() throws {
         refused = nil
         let root = try store.node(InodeNumber.root)!.id
         let common = try CommonHistory.find(among: store.histories()) { cursor throws(Problem) in
@@ -122,7 +122,7 @@ extension TestDevice {
     }
 
     /// As the crawler does: what was known is compared with the server's; and who knows all goes on to do so.
-    func compareAnew() throws {
+    package func compareAnew() throws {
         for _ in 0..<300 {
             let all =
                 try store.staleDirectories(limit: 1_000) + (isPartial ? [] : store.partialDirectories(limit: 1_000))
@@ -135,7 +135,7 @@ extension TestDevice {
     }
 
     /// Puts a block's content into the cache.
-    func cache(_ id: BlockID) throws {
+    package func cache(_ id: BlockID) throws {
         guard let number = try store.blockNumber(id), !store.isCached(number) else { return }
         let plain = blocks.get(id)
         let place = try store.reserveCache(bytes: Int64(plain.count))
@@ -144,7 +144,7 @@ extension TestDevice {
     }
 
     /// What the server has lost of the file becomes unsent work; false where it is not here.
-    func bringBackLost(_ number: InodeNumber) throws -> Bool {
+    package func bringBackLost(_ number: InodeNumber) throws -> Bool {
         let lost = try store.lostExtents(of: number)
         var copies: [DetachedCopy] = []
         for extent in lost {

@@ -6,48 +6,53 @@ import DbxServerCore
 import DbxSync
 import DbxTestKit
 import DbxWire
-import Synchronization
 
 /// A local store and the sync decisions on it, talking to a real server core by direct calls.
-final class TestDevice {
-    let name: String
-    let store: LocalStore
-    let time: FakeTime
-    let entropy: SeededEntropy
+package final class TestDevice {
+    package let name: String
+    package let store: LocalStore
+    package let time: FakeTime
+    package let entropy: SeededEntropy
     /// How pages are cut into pieces: of its own, so that a seed stays the run that it was.
-    let cuts = SeededEntropy(seed: 1)
-    let host: TestServer
-    let isPartial: Bool
-    var server: Server { host.server }
-    let caller: Caller
-    let namespace: NamespaceID
+    package let cuts = SeededEntropy(seed: 1)
+    package let host: TestServer
+    package let isPartial: Bool
+    package var server: Server { host.server }
+    package let caller: Caller
+    package let namespace: NamespaceID
     private let keyring: NamespaceKeyring
     private let directory: TemporaryDirectory
     /// Plain bytes of every block that any device has made: stands for fetching.
-    let blocks: BlockPool
-    var busy: Set<InodeNumber> = []
+    package let blocks: BlockPool
+    package var busy: Set<InodeNumber> = []
     /// What the mass-change guard holds.
-    var rule: HoldRule?
-    var policy = ConflictPolicy.keepBoth
+    package var rule: HoldRule?
+    package var policy = ConflictPolicy.keepBoth
     /// Commits are as large, and settled in as large steps, as the daemon's; otherwise both are drawn at random.
-    var isLikeDaemon = false
+    package var isLikeDaemon = false
+    /// Otherwise so many rows are in a commit at most, and so many contents go up for it.
+    package var mostRows = 40
+    package var mostUploads = Int.max
+    /// So many rows are in a page of changes at most.
+    package var mostRowsInPage = 20
     /// What each step of settling a commit cost, in SQLite's instructions.
-    private(set) var settlingCosts: [Int64] = []
-    var conflicts: [ConflictNotice] = []
-    var losses: [LostVersion] = []
+    package private(set) var settlingCosts: [Int64] = []
+    package var conflicts: [ConflictNotice] = []
+    package var losses: [LostVersion] = []
     /// How many percent of the blocks that are sent stay in the cache.
-    var cachedShare = 100
+    package var cachedShare = 100
     /// What the server refused, for the message of a test that fails.
-    private(set) var trace: [String] = []
+    package private(set) var trace: [String] = []
 
     /// What others do at the server before a question of this device's pull is answered.
-    var beforeAnswer: () throws -> Void = {}
+    package var beforeAnswer: () throws -> Void = {}
     /// The next pull asks for them.
-    var refused: RefusedRows?
+    package var refused: RefusedRows?
 
-    /// `isPartial`: begins with the mounted directory alone, as the daemon does.
-    init(
-        _ name: String, on server: TestServer, blocks: BlockPool, entropy: SeededEntropy, isPartial: Bool = false
+    /// `isPartial`: begins with the mounted directory alone, as the daemon does. `inMemory`: where syncs cost nothing.
+    package init(
+        _ name: String, on server: TestServer, blocks: BlockPool, entropy: SeededEntropy, isPartial: Bool = false,
+        inMemory: Bool = false
     ) throws {
         self.name = name
         host = server
@@ -55,7 +60,7 @@ final class TestDevice {
         self.blocks = blocks
         self.entropy = entropy
         time = server.time
-        directory = TemporaryDirectory()
+        directory = TemporaryDirectory(inMemory: inMemory)
         let login = try server.server.login(
             LoginRequest(user: "ann", password: "correct horse", device: name), address: "test")
         caller = try server.server.authenticate(token: login.token)
@@ -72,14 +77,14 @@ final class TestDevice {
     }
 
     /// No two moments are the same.
-    func moment() -> Timestamp {
+    package func moment() -> Timestamp {
         time.advance(by: .microseconds(1))
         return time.now()
     }
 
     // MARK: Sync
 
-    func pull() throws {
+    package func pull() throws {
         do { try pullPages() } catch let problem as Problem where problem.kind == .cursorGone {
             try startOver()
             try pullPages()
@@ -93,7 +98,7 @@ final class TestDevice {
         var needs = refused?.nodes ?? []
         while true {
             let page = try server.changes(
-                caller, namespace: namespace, cursor: cursor, limit: 1 + entropy.number(below: 20))
+                caller, namespace: namespace, cursor: cursor, limit: 1 + entropy.number(below: mostRowsInPage))
             try store.stagePage(WireJSON.encode(page))
             pages.add(page)
             cursor = page.cursor
@@ -124,7 +129,7 @@ final class TestDevice {
         }
     }
 
-    func ask(for nodes: Set<NodeID>, cursor: String? = nil) throws -> PullSupplement {
+    package func ask(for nodes: Set<NodeID>, cursor: String? = nil) throws -> PullSupplement {
         let ids = nodes.sorted()
         let cursor = try cursor ?? store.meta(SyncMeta.cursor).map { String(decoding: $0, as: UTF8.self) }
         let answers = try stride(from: 0, to: ids.count, by: NodesPage.maximumIDs).map { start in
@@ -143,20 +148,20 @@ final class TestDevice {
         return hashes
     }
 
-    func makeApplier(_ hashes: [InodeNumber: LocalContentHash] = [:]) -> PullApplier {
+    package func makeApplier(_ hashes: [InodeNumber: LocalContentHash] = [:]) -> PullApplier {
         PullApplier(
             store: store, now: time.now(), entropy: entropy, device: name, policy: policy, localHashes: hashes,
             isBusy: { self.busy.contains($0) })
     }
 
     /// What waited for the last writing handle of the node to be closed.
-    func applyDeferred(_ id: NodeID) throws {
+    package func applyDeferred(_ id: NodeID) throws {
         var applier = makeApplier(try localHashes(ConflictCandidates.deferred(id, in: store)))
         try applier.applyDeferred(id)
     }
 
     /// The last writing handle of the file is closed.
-    func close(_ number: InodeNumber) throws {
+    package func close(_ number: InodeNumber) throws {
         busy.remove(number)
         var applier = makeApplier()
         try applier.settleClosed(number)
@@ -166,11 +171,11 @@ final class TestDevice {
     // MARK: Looking
 
     /// As the file system does before it says what is under a name: asks until it knows.
-    func know(_ name: Name, in directory: InodeNumber) throws {
+    package func know(_ name: Name, in directory: InodeNumber) throws {
         try list(directory) { try self.store.knows(name, in: $0) }
     }
 
-    func knowAll(_ directory: InodeNumber) throws { try list(directory) { _ in false } }
+    package func knowAll(_ directory: InodeNumber) throws { try list(directory) { _ in false } }
 
     private func list(_ directory: InodeNumber, until isEnough: (LocalNode) throws -> Bool) throws {
         for _ in 0..<100 {
@@ -183,16 +188,16 @@ final class TestDevice {
     /// One commit at most; whether there was anything to say. A conflict is pulled and tried again by the next call.
     /// With `losingAnswer` the server takes the commit but the device learns of it only by sending it again. `meanwhile`
     /// is what programs do between the commit and its answer, `onceUploaded` what they do before it; `leaving` percent of the contents have not gone up yet.
-    func push(
+    package func push(
         losingAnswer: Bool = false, leaving: Int = 0, onceUploaded: () throws -> Void = {},
         meanwhile: () throws -> Void = {}
     ) throws -> Bool {
         var context = PushContext(
             openForWriting: { self.busy.contains($0) }, rule: rule, urgent: true,
-            rowLimit: isLikeDaemon ? 1_000 : 1 + entropy.number(below: 40))
+            rowLimit: isLikeDaemon ? 1_000 : 1 + entropy.number(below: mostRows))
         let first = try PushPlanner.plan(store: store, context: context, now: time.now(), commitID: freshID())
         // Some files are still on their way when the commit is made.
-        for number in first.uploads where !entropy.chance(leaving) {
+        for number in first.uploads.prefix(mostUploads) where !entropy.chance(leaving) {
             context.uploaded[number] = try upload(number)
         }
         try onceUploaded()
@@ -306,7 +311,7 @@ final class TestDevice {
 
     // MARK: What it shows
 
-    func read(_ node: LocalNode) throws -> [UInt8] {
+    package func read(_ node: LocalNode) throws -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: Int(node.size))
         for extent in try store.content(node.number, 0..<max(node.size, 0)) {
             let part: [UInt8]
@@ -322,7 +327,7 @@ final class TestDevice {
     }
 
     /// Every path with what lies there, in words that compare.
-    func tree() throws -> [String: String] {
+    package func tree() throws -> [String: String] {
         var result: [String: String] = [:]
         try walk(.root, "", into: &result)
         return result
@@ -350,13 +355,4 @@ final class TestDevice {
 private func known(_ block: AgreedBlock?) throws -> AgreedBlock {
     guard let block else { throw StoreError.notFound }
     return block
-}
-
-/// Plain contents by block id, shared by the devices of a test.
-final class BlockPool: Sendable {
-    private let contents = Mutex<[BlockID: [UInt8]]>([:])
-
-    func put(_ id: BlockID, _ plain: [UInt8]) { contents.withLock { $0[id] = plain } }
-    var ids: [BlockID] { contents.withLock { Array($0.keys) } }
-    func get(_ id: BlockID) -> [UInt8] { contents.withLock { $0[id] ?? [] } }
 }
