@@ -145,6 +145,10 @@ let package = Package(
                 "DbxWire", arguments, crypto, logging,
             ],
             path: "Tests/Support/dbxfs-simulate", swiftSettings: testing),
+        .executableTarget(
+            name: "dbxfs-cases",
+            dependencies: ["DbxLocalStore", "DbxModel", "DbxSyncKit", "DbxTestKit", arguments],
+            path: "Tests/Support/dbxfs-cases", swiftSettings: testing),
         tests("DbxModelTests", ["DbxModel", "DbxWire"]),
         tests("DbxContentTests", ["DbxContent", "DbxModel", "DbxWire", "Zstd"]),
         tests("DbxLocalStoreTests", ["DbxLocalStore", "DbxModel", "DbxSystem"]),

@@ -58,9 +58,17 @@ find_swift() {
 
 # Builds the simulation's release program, which is $simulator then. In $root, with a Swift in PATH.
 build_simulator() {
-    swift build -c release --scratch-path .build/simulation --product dbxfs-simulate </dev/null
+    build_simulation dbxfs-simulate
     simulator=$root/.build/simulation/release/dbxfs-simulate
 }
+
+# The same with the program that runs cases for sync, which is $case_runner then.
+build_case_runner() {
+    build_simulation dbxfs-cases
+    case_runner=$root/.build/simulation/release/dbxfs-cases
+}
+
+build_simulation() { swift build -c release --scratch-path .build/simulation --product "$1" </dev/null; }
 
 swift_is_enough() {
     local found
