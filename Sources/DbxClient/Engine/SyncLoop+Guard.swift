@@ -66,7 +66,8 @@ extension SyncLoop {
             case .undo:
                 let changes = try store { store throws(StoreError) in
                     let changes = try MassChangeUndo.perform(
-                        trip.rule, in: store, device: parts.device, now: parts.time.now())
+                        trip.rule, in: store, device: parts.device, now: parts.time.now(),
+                        isBusy: { [tree] in tree.openForWriting($0) })
                     massChanges.beginUndo()
                     try saveGuard(in: store)
                     return changes

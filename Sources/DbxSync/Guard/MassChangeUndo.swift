@@ -8,15 +8,24 @@ import DbxWire
 package enum MassChangeUndo {
     /// In one transaction, with the store's lock held. What the kernel is to forget is returned.
     package static func perform(
-        _ rule: HoldRule, in store: LocalStore, device: String, now: Timestamp
+        _ rule: HoldRule, in store: LocalStore, device: String, now: Timestamp,
+        isBusy: (InodeNumber) -> Bool = { _ in false }
     ) throws(StoreError) -> [TreeChange] {
         try store.transaction {
             var restored: Set<NodeID> = []
             var changes: [TreeChange] = []
+            // What a program goes on writing there after this is new work too.
+            var leaving: [LostName] = []
             var waiting = try heldEntries(rule, store)
             while let entry = waiting.popLast() {
                 if let kept = try makeWay(entry, store, device, now) {
                     changes.append(.entry(parent: entry.parent, name: kept))
+                }
+                if let number = entry.number, isBusy(number) {
+                    leaving.append(
+                        LostName(
+                            node: number, name: entry.name,
+                            parents: try TreePath.ancestors(of: entry.parent, in: store), contentChange: .zero))
                 }
                 try store.putAgreedEntry(
                     parent: entry.parentID, name: entry.name, node: entry.baseNode, seq: entry.base)
@@ -26,6 +35,11 @@ package enum MassChangeUndo {
                 if let id = entry.node, let moved = try store.node(id), !moved.isNew, moved.isOrphan {
                     waiting += try store.dirtyEntries(baseNode: id)
                 }
+            }
+            for var lost in leaving {
+                guard let node = try store.node(lost.node), node.isOrphan, node.kind == .file else { continue }
+                lost.contentChange = node.contentChange
+                try store.keep(lost)
             }
             for node in try heldNodes(rule, store) { restored.insert(node.id) }
             try store.setMeta(SyncMeta.restoring, WireJSON.encode(restored.sorted()))

@@ -10,17 +10,9 @@ extension PullApplier {
         leftBehind.insert(node.id)
         guard isBusy(node.number) else { return }
         leaving.append(
-            LostName(node: node.number, name: name, parents: try ancestors(of: parent), contentChange: .zero))
-    }
-
-    private func ancestors(of directory: LocalNode) throws -> [NodeID] {
-        var ids = [directory.id]
-        var current = directory.number
-        while let above = try store.entries(of: current).first, !ids.contains(above.parentID) {
-            ids.append(above.parentID)
-            current = above.parent
-        }
-        return ids
+            LostName(
+                node: node.number, name: name, parents: try TreePath.ancestors(of: parent.number, in: store),
+                contentChange: .zero))
     }
 
     /// To be called when everything else has been applied: they may have got another name.

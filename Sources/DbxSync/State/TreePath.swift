@@ -25,6 +25,17 @@ package enum TreePath {
         return Array(names.reversed().joined(separator: [0x2F]))
     }
 
+    /// The directory itself and all above it.
+    static func ancestors(of directory: InodeNumber, in store: LocalStore) throws(StoreError) -> [NodeID] {
+        var ids = [try store.node(directory)?.id].compactMap(\.self)
+        var current = directory
+        while let above = try store.entries(of: current).first, !ids.contains(above.parentID) {
+            ids.append(above.parentID)
+            current = above.parent
+        }
+        return ids
+    }
+
     package static func path(
         of name: Name, under directory: InodeNumber, in store: LocalStore
     ) throws(StoreError) -> [UInt8]? {
