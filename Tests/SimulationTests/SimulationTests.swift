@@ -34,12 +34,15 @@ struct SimulationTests {
     /// back once more while this computer asked how far it knew its history. 1590: what was offered anew, and had been removed
     /// on the server since, was refused for ever. 2080: a folder that others had moved stood in two places while folders were
     /// compared, and removing it from one took it for gone. 302676: an edit was lost whose file had two names, one replaced here
-    /// before the edit came, the other elsewhere after it.
+    /// before the edit came, the other elsewhere after it. 194: what the guard had gathered and let go was not sent. 234: undo
+    /// took the last name of what had been moved. 364: after it removals by others were never heard of. 2004: what was written
+    /// to an open file after it was lost.
     @Test(
         "once failed, and do no more", .timeLimit(.minutes(2)),
         arguments: [
             140, 160, 250, 311, 1635, 2154, 10257, 10264, 20088, 20091, 20540, 20550, 70390, 71090, 71210, 71320,
             72440, 72745, 72795, 72925, 72930, 72990, 80000, 1590, 2080, 302_676,
+            194, 234, 364, 2004,
         ])
     func namedSeeds(seed: Int) throws {
         let output = try Self.simulate("--seed", "\(seed)")

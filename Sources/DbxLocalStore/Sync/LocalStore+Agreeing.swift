@@ -164,8 +164,10 @@ extension LocalStore {
                 try becomeAgreed(&node)
             }
             if let attributesSeq { node.attributesSeq = attributesSeq }
-            if let contentSeq, !node.contentDirty { take(contentSeq: contentSeq, of: &node) }
-            if let contentSeq { node.contentSeq = contentSeq }
+            if let contentSeq {
+                // A content of ours stays the one that it was when it was sent.
+                if node.contentDirty { node.contentSeq = contentSeq } else { take(contentSeq: contentSeq, of: &node) }
+            }
             if let baseAttributes, node.attributesDirty { node.baseAttributes = baseAttributes }
             try save(node)
         }
