@@ -75,10 +75,16 @@ extension LocalStore {
         return true
     }
 
-    /// Cuts or extends; what is beyond the end is a hole.
+    /// Cuts or extends; what is beyond the end is a hole. To the size that the file has is no edit: only the times change.
     package func truncate(_ number: InodeNumber, to size: Int64, now: Timestamp) throws(StoreError) {
         try transaction {
             var node = try existing(number)
+            guard size != node.size else {
+                markDirty(&node, attributes: true, now: now)
+                node.attributes.mtime = now
+                node.attributes.ctime = now
+                return try save(node)
+            }
             try markStretch(number, at: min(size, node.size))
             if size < node.size { try splice(&node, size..<max(node.size, size), []) }
             node.size = size

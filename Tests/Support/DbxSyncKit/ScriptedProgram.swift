@@ -25,6 +25,9 @@ package struct ScriptedProgram {
         case "edit": try edit(words[0], words.count > 1 ? words[1] : device.name)
         case "restore": try edit(words[0], "old")
         case "save": try save(words[0], words.count > 1 ? words[1] : device.name)
+        case "cut":
+            let file = try node(words[0])
+            try store.truncate(file.number, to: file.size, now: device.moment())
         case "make": _ = try make(words[0], words.count > 1 ? words[1] : device.name)
         case "mkdir": _ = try create(words[0], NewNode(kind: .directory, mode: 0o755))
         case "symlink": _ = try create(words[0], NewNode(kind: .symlink, mode: 0o777, target: Array("target".utf8)))
