@@ -51,6 +51,8 @@ package final class LocalStore {
     package var isStagingLimitLifted = false
     /// The disk had hardly any room when it was looked at last.
     var wasDiskFull = false
+    /// How many bytes staging could hold then for all that the disk had free.
+    var stagingCeiling = Int64.max
     /// What a write or a read that waits has not found.
     var roomForWaiting: Int64 = 0
     /// What somebody has freed by hand: it goes back to the disk whether that is short or not.

@@ -11,10 +11,12 @@ final class StoreFixture {
     var store: LocalStore { opened! }
     var path: String { directory.path + "/store" }
 
-    init(cacheLimitBytes: Int64 = 1 << 30, stagingLimitBytes: Int64 = 1 << 30) throws {
+    init(
+        cacheLimitBytes: Int64 = 1 << 30, stagingLimitBytes: Int64 = 1 << 30, freeSpaceFloorBytes: Int64 = 0
+    ) throws {
         configuration = StoreConfiguration(
             directory: directory.path + "/store", cacheLimitBytes: cacheLimitBytes,
-            stagingLimitBytes: stagingLimitBytes, freeSpaceFloorBytes: 0)
+            stagingLimitBytes: stagingLimitBytes, freeSpaceFloorBytes: freeSpaceFloorBytes)
         try reopen()
         try store.makeRoot(NodeID(high: 0, low: 1), now: now)
     }

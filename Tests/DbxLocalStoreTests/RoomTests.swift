@@ -29,6 +29,19 @@ import Testing
         #expect(open <= 4)
     }
 
+    @Test func `What the disk has for staging counts where it is less than the limit`() throws {
+        let (limit, working) = (Int64(1) << 30, SegmentFiles.segmentBytes)
+        let bytes = [UInt8](repeating: 1, count: 40 << 20)
+        for (floor, expected) in [
+            (0, nil), (Int64.max / 2, StagingLoad(addedBytes: 40 << 20, usedBytes: 40 << 20, limitBytes: working)),
+        ] {
+            let fixture = try StoreFixture(stagingLimitBytes: limit, freeSpaceFloorBytes: floor)
+            fixture.store.keepRoom()
+            try fixture.write(bytes, to: fixture.file("f"), at: 0)
+            #expect(fixture.store.stagingLoad(since: 0) == expected)
+        }
+    }
+
     /// A page of the model.
     private enum Page { case free, given, taken, pending }
 

@@ -32,7 +32,14 @@ extension LocalStore {
     package func keepRoom() {
         database.keepRoom()
         stagingLog.keepRoom()
-        wasDiskFull = ((try? freeBytes()) ?? .max) < Self.leastFreeBytes
+        guard let free = try? freeBytes() else { return }
+        wasDiskFull = free < Self.leastFreeBytes
+        stagingCeiling = max(Self.workingBytes, stagingBytes + growth(withFree: free))
+    }
+
+    /// By how much staging could grow with so much free on the disk, were there no other limit.
+    private func growth(withFree bytes: Int64) -> Int64 {
+        max(0, bytes - configuration.freeSpaceFloorBytes) + space.idleBytes + cachedBytes
     }
 
     // MARK: Taking
@@ -118,8 +125,8 @@ extension LocalStore {
     /// What staging can still take, for `statfs` and for slowing writers.
     package func stagingRoom() throws(StoreError) -> Int64 {
         if isDiskFull { return 0 }
-        let free = max(0, try freeBytes() - configuration.freeSpaceFloorBytes) + space.idleBytes + cachedBytes
-        return max(0, min(configuration.stagingLimitBytes - stagingBytes + (try localOnlyBytes()), free))
+        let growth = growth(withFree: try freeBytes())
+        return max(0, min(configuration.stagingLimitBytes - stagingBytes + (try localOnlyBytes()), growth))
     }
 
     // MARK: Giving back

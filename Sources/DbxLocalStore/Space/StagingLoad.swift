@@ -31,12 +31,16 @@ package struct UploadProgress: Hashable, Sendable {
 }
 
 extension LocalStore {
-    /// How full staging is after a write, before which it held `before` bytes. Nil where it is not half full, which
-    /// nobody needs to know, and while it has no limit.
+    /// How full staging is after a write, before which it held `before` bytes: of its limit, or of what the disk has for it
+    /// where that is less. Nil where it is not half full, which nobody needs to know, and while it has no limit.
     package func stagingLoad(since before: Int64) -> StagingLoad? {
-        let limit = configuration.stagingLimitBytes
-        guard stagingBytes > limit / 2, !isStagingLimitLifted else { return nil }
-        let used = stagingBytes - ((try? localOnlyBytes()) ?? 0)
+        guard stagingBytes > min(configuration.stagingLimitBytes, stagingCeiling) / 2, !isStagingLimitLifted else {
+            return nil
+        }
+        // What is here only takes up the disk's room, not that of uploads.
+        let localOnly = (try? localOnlyBytes()) ?? 0
+        let used = stagingBytes - localOnly
+        let limit = min(configuration.stagingLimitBytes, stagingCeiling - localOnly)
         guard used > limit / 2 else { return nil }
         return StagingLoad(addedBytes: max(0, stagingBytes - before), usedBytes: used, limitBytes: limit)
     }
