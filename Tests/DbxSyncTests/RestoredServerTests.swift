@@ -161,6 +161,41 @@ struct RestoredServerTests {
         #expect(try expectAgreement()["h/d/k"] == "=kept")
     }
 
+    /// A name comes into a folder that was never listed, and it ends there after the server has lost what `small` saw last.
+    /// `isLost`: the server has lost that it came, too; then nobody there has seen it, and it stays.
+    @Test("is compared with names in folders that are known in part", arguments: [false, true])
+    func partlyKnown(isLost: Bool) throws {
+        let world = try World(seed: 1, partial: [], full: ["red"])
+        let red = ScriptedProgram(device: world.full[0])
+        func send() throws { while try world.full[0].push() {} }
+        try red.run("mkdir d; make d/k kept; make m old; make f base")
+        try send()
+        let small = try world.newDevice("small", isPartial: true)
+        while let page = try small.askForPage(of: .root) { try small.take(page) }
+        var backup = try world.server.backUp()
+        try red.run("move m d/m")
+        try send()
+        if !isLost {
+            backup = try world.server.backUp()
+            try small.pull()
+        }
+        try red.run("edit f lost")
+        try send()
+        try small.pull()
+        #expect(try ScriptedProgram(device: small).tree()["d/m"] == "=old")
+        try world.server.putBack(backup, isRestored: true)
+        let other = ScriptedProgram(device: try world.newDevice("other"))
+        try other.run(isLost ? "delete m" : "delete d/m")
+        while try other.device.push() {}
+        try small.pull()
+        try world.listEverything(small)
+        while try small.push() {}
+        try other.device.pull()
+        let shown = try other.tree()
+        #expect(try ScriptedProgram(device: small).tree() == shown)
+        #expect(shown["m"] == nil && (shown["d/m"] == "=old") == isLost)
+    }
+
     @Test("that has only forgotten what was removed gets nothing again")
     func tooOld() throws {
         try run(there, "rmtree h; delete f; move g d/g; make new new")

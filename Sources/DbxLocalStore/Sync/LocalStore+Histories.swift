@@ -84,9 +84,17 @@ extension LocalStore {
         }
     }
 
-    /// All names in a directory that the server has or may have, whatever became of them here.
-    package func comparableEntries(in directory: InodeNumber) throws(StoreError) -> [LocalEntry] {
-        try entries("entries.parent = ? AND entries.base != 0 ORDER BY entries.name", [directory.sqlValue])
+    /// All names in a directory, or in a stretch of it, that the server has or may have, whatever became of them here.
+    package func comparableEntries(
+        in directory: InodeNumber, behind first: Name? = nil, through last: Name? = nil
+    ) throws(StoreError) -> [LocalEntry] {
+        var (condition, values) = ("entries.parent = ? AND entries.base != 0", [directory.sqlValue])
+        for (border, name) in [(">", first), ("<=", last)] {
+            guard let name else { continue }
+            condition += " AND entries.name \(border) ?"
+            values.append(name.bytes.sqlValue)
+        }
+        return try entries(condition + " ORDER BY entries.name", values)
     }
 
     /// The server has nothing under the name, so ours, if there is any, is new.

@@ -59,9 +59,10 @@ extension PullApplier {
             scope = PullScope(store: store, since: nil, listed: node.id, supplement: supplement)
             try takeFresh(from: &rows, in: node)
             try keepNewContents(in: &rows)
-            if node.knowledge == .stale {
+            let known = try compared(page, in: node, behind: start)
+            if node.knowledge == .stale || !known.isEmpty {
                 guard page.seq <= position else { return .behind }
-                let missing = try addMissing(page, in: node, behind: start, supplement, to: &rows)
+                let missing = try addMissing(page, known, supplement, to: &rows)
                 guard missing.isEmpty else { return .needs(missing.union(supplement?.requested ?? [])) }
             }
             let pages = [rows, supplement?.page].compactMap(\.self)
@@ -133,19 +134,28 @@ extension PullApplier {
 
     // MARK: Names that the server no longer has
 
-    /// Adds the end of the names that were known in the page's stretch and are not in it, with all that was in directories
-    /// that are gone; names that were changed here become new ones. Returned is what has to be asked for first: whether a
-    /// node lives on elsewhere.
+    /// The names that are known in the page's stretch, to be compared with it. Where the directory was never known in
+    /// whole, those that the page does not have: pulls tell of their ends, but not across a change of the server's history.
+    private func compared(
+        _ page: ListingPage, in directory: LocalNode, behind start: ListingProgress?
+    ) throws -> [LocalEntry] {
+        let last = page.next == nil ? nil : page.entries.last?.name
+        let known = try store.comparableEntries(in: directory.number, behind: start?.through, through: last)
+            .filter { $0.base <= page.seq }
+        guard directory.knowledge == .partial, !known.isEmpty else { return known }
+        let present = Set(page.entries.map(\.name))
+        return known.filter { entry in
+            !present.contains(entry.name) && (!entry.dirty || entry.baseNode != nil || entry.base == .unknown)
+        }
+    }
+
+    /// Adds the end of the `known` names that are not in the page, with all that was in directories that are gone; names
+    /// that were changed here become new ones. Returned is what has to be asked for first: whether a node lives on
+    /// elsewhere.
     private mutating func addMissing(
-        _ page: ListingPage, in directory: LocalNode, behind start: ListingProgress?, _ supplement: PullSupplement?,
-        to rows: inout ChangesPage
+        _ page: ListingPage, _ known: [LocalEntry], _ supplement: PullSupplement?, to rows: inout ChangesPage
     ) throws -> Set<NodeID> {
         let present = Dictionary(page.entries.map { ($0.name, $0.node) }) { first, _ in first }
-        let last = page.next == nil ? nil : page.entries.last?.name
-        let known = try store.comparableEntries(in: directory.number).filter { entry in
-            entry.base <= page.seq && start.map({ entry.name > $0.through }) ?? true
-                && last.map({ entry.name <= $0 }) ?? true
-        }
         var waiting = known.filter { present[$0.name] == nil }
         // Others have put something else under a name that was changed here.
         let replaced = known.filter { entry in
