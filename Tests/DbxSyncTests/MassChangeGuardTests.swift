@@ -198,15 +198,18 @@ struct MassChangeGuardTests {
         #expect(try bench.device.store.pendingSummary().files == 0)
     }
 
-    @Test("undoes nothing that is written after the undo, without the network even", .timeLimit(.minutes(1)))
-    func writtenAfterUndo() throws {
+    @Test(
+        "undoes nothing that is written after somebody asked for it, without the network even", .timeLimit(.minutes(1)),
+        arguments: [false, true])
+    func writtenAfterUndo(isEarly: Bool) throws {
         let bench = try Bench()
         var expected = try bench.program.tree()
         for folder in 0..<2 {
             for file in 0..<bench.files { try bench.program.run("edit d\(folder)/f\(file) secret") }
         }
         #expect(try bench.sync())
-        try undo(bench, meanwhile: "edit d0/f1 work; delete d0/f2; make d0/f3.new work")
+        let script = "edit d0/f1 work; delete d0/f2; make d0/f3.new work"
+        if isEarly { try undo(bench, early: script) } else { try undo(bench, meanwhile: script) }
         expected["d0/f1~"] = "=work"
         expected["d0/f2"] = nil
         expected["d0/f3.new"] = "=work"
@@ -227,10 +230,13 @@ struct MassChangeGuardTests {
         #expect(try bench.sync())
     }
 
-    private func undo(_ bench: Bench, meanwhile script: String = "nothing") throws {
+    /// `early`: between the question and its answer; `script`: until the server's state has come.
+    private func undo(_ bench: Bench, early: String = "nothing", meanwhile script: String = "nothing") throws {
         let rule = try #require(bench.judge.record.trip?.rule)
+        let change = bench.device.store.changeCounter
+        try bench.program.run(early)
         _ = try MassChangeUndo.perform(
-            rule, in: bench.device.store, device: "here", now: bench.time.now())
+            rule, upTo: change, in: bench.device.store, device: "here", now: bench.time.now())
         bench.judge.beginUndo()
         try bench.program.run(script)
         try bench.device.pull()

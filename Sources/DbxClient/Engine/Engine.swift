@@ -289,7 +289,8 @@ package final class Engine: Sendable, FileSystemEvents {
         guard report.current.guarded != nil else {
             throw ClientFailure(.failed, "Nothing is held back", remedy: "To see what is pending: dbxfs status")
         }
-        signals.update { $0.guardAnswer = answer }
+        let change = parts.shared.withStore { $0.changeCounter }
+        signals.update { $0.guardAnswer = (answer, change) }
         let end = parts.time.monotonic() + .seconds(60)
         while let held = report.current.guarded, parts.time.monotonic() < end {
             if held.isUndoing, pause.isOn || !parts.connectivity.isConnected { break }

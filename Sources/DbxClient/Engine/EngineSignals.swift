@@ -28,8 +28,8 @@ struct EngineSignals: Sendable {
     var urgencyChanged = false
     /// A pause began or ended, or the connection became metered or ceased to be.
     var pauseChanged = false
-    /// What a person says about a mass change.
-    var guardAnswer: GuardAnswer?
+    /// What a person says about a mass change, with the store's change counter of that moment.
+    var guardAnswer: (GuardAnswer, change: Int64)?
 
     /// Whether the loop has a reason to wake.
     var isPending: Bool {

@@ -53,20 +53,21 @@ extension SyncLoop {
         }
     }
 
-    func answerGuard(_ answer: GuardAnswer) {
+    /// `change`: the store's counter when somebody decided: what was done since is to be judged by itself.
+    func answerGuard(_ answer: GuardAnswer, upTo change: Int64) {
         guard let trip = massChanges.record.trip else { return }
         do {
             switch answer {
             case .confirm:
                 try store { store throws(StoreError) in
-                    massChanges.confirm(change: store.changeCounter)
+                    massChanges.confirm(change: change)
                     try saveGuard(in: store)
                 }
                 parts.log.notice("\(trip.changes) deletions and rewrites were confirmed")
             case .undo:
                 let changes = try store { store throws(StoreError) in
                     let changes = try MassChangeUndo.perform(
-                        trip.rule, in: store, device: parts.device, now: parts.time.now(),
+                        trip.rule, upTo: change, in: store, device: parts.device, now: parts.time.now(),
                         isBusy: { [tree] in tree.openForWriting($0) })
                     massChanges.beginUndo()
                     try saveGuard(in: store)

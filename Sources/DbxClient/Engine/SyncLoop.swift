@@ -131,7 +131,7 @@ final class SyncLoop {
             held.releaseAll()
             retry.succeeded()
         }
-        if let answer = signals.guardAnswer { answerGuard(answer) }
+        if let (answer, change) = signals.guardAnswer { answerGuard(answer, upTo: change) }
         if signals.pauseChanged, engine.pause.isOn || holdsContents { uploads?.cancelAll() }
         let beginsFilling = signals.isStagingFilling && !isStagingFilling && !isUploading && !holdsContents
         if signals.isStagingFilling { isStagingFilling = true }

@@ -3,12 +3,13 @@ package import DbxModel
 import DbxWire
 
 /// Takes back what the guard holds: names at once, from the agreed state; contents, attributes and times with the next
-/// pull, which asks for these nodes and takes the server's state of them over ours. What is written until then, and a
-/// new folder that stands in the way, is new work: it goes on under a conflict name.
+/// pull, which asks for these nodes and takes the server's state of them over ours. What was done since somebody asked
+/// for it, and a new folder that stands in the way, is new work: it goes on, where it must under a conflict name.
 package enum MassChangeUndo {
-    /// In one transaction, with the store's lock held. What the kernel is to forget is returned.
+    /// In one transaction, with the store's lock held. `change`: the store's counter when it was asked for. What the kernel
+    /// is to forget is returned.
     package static func perform(
-        _ rule: HoldRule, in store: LocalStore, device: String, now: Timestamp,
+        _ rule: HoldRule, upTo change: Int64, in store: LocalStore, device: String, now: Timestamp,
         isBusy: (InodeNumber) -> Bool = { _ in false }
     ) throws(StoreError) -> [TreeChange] {
         try store.transaction {
@@ -16,7 +17,7 @@ package enum MassChangeUndo {
             var changes: [TreeChange] = []
             // What a program goes on writing there after this is new work too.
             var leaving: [LostName] = []
-            var waiting = try heldEntries(rule, store)
+            var waiting = try heldEntries(rule, upTo: change, store)
             while let entry = waiting.popLast() {
                 if let kept = try makeWay(entry, store, device, now) {
                     changes.append(.entry(parent: entry.parent, name: kept))
@@ -43,7 +44,7 @@ package enum MassChangeUndo {
             }
             for node in try heldNodes(rule, store) { restored.insert(node.id) }
             try store.setMeta(SyncMeta.restoring, WireJSON.encode(restored.sorted()))
-            try store.setMeta(SyncMeta.restoredAt, store.changeCounter.bigEndianBytes)
+            try store.setMeta(SyncMeta.restoredAt, change.bigEndianBytes)
             return changes
         }
     }
@@ -61,8 +62,12 @@ package enum MassChangeUndo {
         return kept
     }
 
-    private static func heldEntries(_ rule: HoldRule, _ store: LocalStore) throws -> [LocalEntry] {
-        try store.dirtyEntries(limit: .max, afterChange: rule.confirmedChange).filter { try rule.holds($0, in: store) }
+    private static func heldEntries(
+        _ rule: HoldRule, upTo change: Int64, _ store: LocalStore
+    ) throws -> [LocalEntry] {
+        try store.dirtyEntries(limit: .max, afterChange: rule.confirmedChange).filter {
+            try $0.change <= change && rule.holds($0, in: store)
+        }
     }
 
     private static func heldNodes(_ rule: HoldRule, _ store: LocalStore) throws -> [LocalNode] {

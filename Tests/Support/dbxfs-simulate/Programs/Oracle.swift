@@ -31,13 +31,14 @@ struct Oracle {
         return found
     }
 
-    /// The contents of files that the server does not have so.
-    func contentsWritten() -> Set<Ledger.Content> {
+    /// The contents of files that the server does not have so; nil where one of them cannot be read now.
+    func contentsWritten() -> Set<Ledger.Content>? {
         let dirty =
             (try? shared.withStore { store throws(StoreError) in
                 try store.dirtyNodes(limit: .max, afterChange: 0).filter(\.contentDirty)
             }) ?? []
-        return Set(dirty.compactMap { content(of: $0.number).flatMap { Ledger.content(of: $0) } })
+        let contents = dirty.compactMap { content(of: $0.number) }
+        return contents.count == dirty.count ? Set(contents.compactMap { Ledger.content(of: $0) }) : nil
     }
 
     func content(of number: InodeNumber, isHere: Bool = false) -> [UInt8]? {

@@ -5,9 +5,11 @@ import DbxSystem
 import DbxTestKit
 
 /// A name in a directory.
-struct Place {
+struct Place: CustomStringConvertible {
     var parent: InodeNumber
     var name: Name
+
+    var description: String { "\(parent.rawValue)/\(name.display)" }
 }
 
 /// A name with what it leads to.
@@ -42,7 +44,10 @@ extension Program {
 
     func pick(where isWanted: (FileAttributes) -> Bool = { _ in true }) throws -> Found? {
         let found = try all().filter { isWanted($0.attributes) }
-        return found.isEmpty ? nil : entropy.element(of: found)
+        guard !found.isEmpty else { return nil }
+        let one = entropy.element(of: found)
+        trace.note("\(stamp) finds \(one.place) -> \(one.attributes.number.rawValue)")
+        return one
     }
 
     private func directory() throws -> InodeNumber {
@@ -51,7 +56,9 @@ extension Program {
     }
 
     private func anyPlace() throws -> Place {
-        Place(parent: try directory(), name: Name(entropy.element(of: ["a", "b", "c", "d", "e"]))!)
+        let place = Place(parent: try directory(), name: Name(entropy.element(of: ["a", "b", "c", "d", "e"]))!)
+        trace.note("\(stamp) chooses \(place)")
+        return place
     }
 
     func freePlace() throws -> Place? {

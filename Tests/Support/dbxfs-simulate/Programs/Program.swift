@@ -18,6 +18,7 @@ struct Program {
     let ledger: Ledger
     let oracle: Oracle
     let entropy: SeededEntropy
+    let trace: Trace
     /// Makes its contents unlike all others.
     let stamp: String
     static let caller = Caller(uid: 1_000, gid: 1_000)

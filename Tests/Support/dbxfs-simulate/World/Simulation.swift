@@ -117,7 +117,7 @@ final class Simulation: @unchecked Sendable {
                 let program = Program(
                     device: device, fileSystem: fileSystem, ledger: ledger,
                     oracle: Oracle(host: host, login: login, shared: shared), entropy: SeededEntropy(seed: step.seed),
-                    stamp: "\(device.name) \(step.index)")
+                    trace: trace, stamp: "\(device.name) \(step.index)")
                 do {
                     try program.run(kind)
                     trace.note("\(device.name) [\(step.index)] \(kind)")
@@ -189,12 +189,14 @@ final class Simulation: @unchecked Sendable {
         }
     }
 
-    /// `dbxfs guard`, where something is held back. What is undone, somebody means to lose.
+    /// `dbxfs guard`, where something is held back. What is undone, somebody means to lose: where nobody can tell what that
+    /// is, nothing is.
     func decide(_ device: Device, undoing: Bool) {
         guard device.isUp, let life = device.life, let login = device.login, life.engine.guarded != nil else { return }
         if undoing {
             let oracle = Oracle(host: host, login: login, shared: life.shared)
-            for content in oracle.contentsWritten() {
+            guard let written = oracle.contentsWritten() else { return }
+            for content in written {
                 ledger.note(device.name, made: nil, replacing: content, hasSucceeded: true, "undo")
             }
         }
