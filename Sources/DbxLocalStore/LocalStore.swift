@@ -65,6 +65,8 @@ package final class LocalStore {
     var counterLimit: Int64 = 0
     /// Nodes that are not removed before it is decided what becomes of them: see `LostName`.
     var keptNodes: Set<InodeNumber> = []
+    /// A commit was planned that is not saved yet: what it speaks of is not removed.
+    package var hasPlannedCommit = false
     /// Whether there are ignore rules at all.
     var hasRules = false
     /// Counts how often what is known of the rules has changed.

@@ -60,7 +60,9 @@ extension SyncLoop {
             let plan = try parts.shared.withStore { store throws -> PushPlan? in
                 if try sorter.step(store) { return nil }
                 context.rule = try holdRule(in: store, wall: moment)
-                return try PushPlanner.plan(store: store, context: context, now: moment, commitID: id)
+                let plan = try PushPlanner.plan(store: store, context: context, now: moment, commitID: id)
+                store.hasPlannedCommit = plan.commit != nil
+                return plan
             }
             if let plan { return plan }
         }

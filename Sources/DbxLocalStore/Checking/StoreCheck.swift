@@ -72,7 +72,7 @@ struct StoreCheck {
         }
     }
 
-    /// Directories lead to the root; none has two names.
+    /// Directories lead to the root; none has two names. What has no name was removed.
     private mutating func checkReachability() throws {
         let rows = try store.query(
             "SELECT child, parent FROM entries JOIN nodes ON number = child WHERE kind = ?", [Self.kind(.directory)]
@@ -95,6 +95,17 @@ struct StoreCheck {
                 try note(.unreachable, "directory \(start.rawValue) does not lead to the root")
             }
             reaching.formUnion(way)
+        }
+        let nameless = try store.query(
+            """
+            SELECT number FROM nodes WHERE number != ? AND flags & 16 = 0
+                AND NOT EXISTS (SELECT 1 FROM entries WHERE child = number)
+            """, [InodeNumber.root.sqlValue]
+        ) { InodeNumber($0[0]) }
+        for number in nameless {
+            try note(.unreachable, "node \(number.rawValue) has no name and is not marked as removed") { [store] in
+                try store.change(number) { $0.isOrphan = true }
+            }
         }
     }
 

@@ -5,7 +5,7 @@ package struct StoreProblem: Hashable, Sendable, Codable {
         case database
         /// An entry without its directory, its node, or with one that is no directory.
         case entry
-        /// A directory that does not lead to the root.
+        /// A directory that does not lead to the root, or something without a name.
         case unreachable
         /// A node whose number of names is another.
         case links

@@ -40,15 +40,16 @@ extension LocalStore {
         node.contentSeq = contentSeq
     }
 
+    /// A node without a name: the entry that leads to it follows, unless that name was taken away here.
     static func fresh(_ agreed: AgreedNode, change: Int64) -> LocalNode {
         LocalNode(
             number: InodeNumber(rawValue: 0), id: agreed.id, kind: agreed.kind, attributes: agreed.attributes,
-            accessTime: agreed.attributes.mtime, links: agreed.kind == .directory ? 2 : 0,
+            accessTime: agreed.attributes.mtime, links: 0,
             size: agreed.kind == .symlink ? Int64(agreed.target?.count ?? 0) : agreed.size, allocatedBytes: 0,
             target: agreed.target, seq: agreed.seq, attributesSeq: agreed.attributesSeq,
             contentSeq: agreed.contentSeq, attributesDirty: false, contentDirty: false, baseAttributes: nil,
             change: change, contentChange: 0, dirtySince: nil, contentChangedAt: agreed.attributes.mtime,
-            syncedSinceChange: false, mtimeIsExplicit: false, isOrphan: false)
+            syncedSinceChange: false, mtimeIsExplicit: false, isOrphan: true)
     }
 
     /// Takes away what lies behind a new, smaller size, without marking anything.

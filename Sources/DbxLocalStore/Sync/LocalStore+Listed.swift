@@ -36,11 +36,11 @@ extension LocalStore {
             var directories: Int64 = 0
             for item in names {
                 var node = Self.fresh(item.node, change: change)
+                node.isOrphan = false
+                node.links = node.kind == .directory ? 2 : 1
                 if node.kind == .directory {
                     directories += 1
                     node.knowledge = .partial
-                } else {
-                    node.links = 1
                 }
                 node = try insert(node)
                 let key = NameKey(parent: directory, name: item.name)

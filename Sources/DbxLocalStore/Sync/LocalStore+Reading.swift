@@ -150,6 +150,7 @@ extension LocalStore {
             try execute(
                 "INSERT INTO commits (id, body, covered, epoch) VALUES (?, ?, ?, ?)",
                 [commit.id.bytes.sqlValue, commit.body.sqlValue, commit.covered.sqlValue, epoch.sqlValue])
+            hasPlannedCommit = false
         }
     }
 

@@ -229,10 +229,10 @@ extension LocalStore {
     }
 
     /// Whether the server has not said yet that the node is gone: until then it may come back, by another name that
-    /// somebody gave it meanwhile. Or a commit under way may make it there; or entries that wait for their commit speak of
+    /// somebody gave it meanwhile. Or a commit that is planned or under way may make it there; or entries that wait for their commit speak of
     /// it, or lie in it.
     func isStillNeeded(_ node: LocalNode) throws -> Bool {
-        if !node.isNew { return true }
+        if !node.isNew || hasPlannedCommit { return true }
         let isAwaited = try queryOne(
             """
             SELECT 1 WHERE EXISTS (SELECT 1 FROM commits)

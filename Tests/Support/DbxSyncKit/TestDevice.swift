@@ -187,10 +187,11 @@ package final class TestDevice {
 
     /// One commit at most; whether there was anything to say. A conflict is pulled and tried again by the next call.
     /// With `losingAnswer` the server takes the commit but the device learns of it only by sending it again. `meanwhile`
-    /// is what programs do between the commit and its answer, `onceUploaded` what they do before it; `leaving` percent of the contents have not gone up yet.
+    /// is what programs do between the commit and its answer, `onceUploaded` what they do before it is planned, `oncePlanned`
+    /// before it is saved; `leaving` percent of the contents have not gone up yet.
     package func push(
         losingAnswer: Bool = false, leaving: Int = 0, onceUploaded: () throws -> Void = {},
-        meanwhile: () throws -> Void = {}
+        oncePlanned: () throws -> Void = {}, meanwhile: () throws -> Void = {}
     ) throws -> Bool {
         var context = PushContext(
             openForWriting: { self.busy.contains($0) }, rule: rule, urgent: true,
@@ -203,6 +204,8 @@ package final class TestDevice {
         try onceUploaded()
         let plan = try PushPlanner.plan(store: store, context: context, now: time.now(), commitID: freshID())
         guard let commit = plan.commit else { return false }
+        store.hasPlannedCommit = true
+        try oncePlanned()
         let body = try WireJSON.encode(commit.request)
         let submitted = SubmittedCommit(
             caller: caller, namespace: namespace, request: commit.request, digest: Array(SHA256.hash(data: body)))
