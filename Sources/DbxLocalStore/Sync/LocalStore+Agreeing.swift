@@ -175,7 +175,8 @@ extension LocalStore {
     }
 
     /// Ours stays as it is, as a change on a newer base. Where ours is that there is no name, and nothing was kept of it
-    /// because the server had none either, it becomes a removal of what the server has now.
+    /// because the server had none either, it becomes a removal of what the server has now. A name that a rule keeps here
+    /// hides nothing of the server's, so that goes first.
     package func rebaseEntry(parent: NodeID, name: Name, base: Seq, baseNode: NodeID?) throws(StoreError) {
         try transaction {
             guard let directory = try node(parent) else { return }
@@ -183,9 +184,10 @@ extension LocalStore {
                 """
                 INSERT INTO entries (parent, name, child, cookie, base, base_node, dirty, change)
                 VALUES (?1, ?2, NULL, ?3, ?4, ?5, 1, ?6)
-                ON CONFLICT (parent, name) DO UPDATE SET base = excluded.base, base_node = excluded.base_node, dirty = max(dirty, 1),
+                ON CONFLICT (parent, name) DO UPDATE SET base = excluded.base, base_node = excluded.base_node,
+                    dirty = CASE WHEN ?5 IS NULL THEN max(dirty, 1) ELSE 1 END,
                     parted = CASE WHEN base_node IS excluded.base_node THEN parted END,
-                    change = CASE WHEN dirty != 0 THEN change ELSE excluded.change END
+                    change = CASE WHEN dirty = 1 OR (dirty > 1 AND ?5 IS NULL) THEN change ELSE excluded.change END
                 """,
                 [
                     directory.number.sqlValue, name.bytes.sqlValue, nextCookieValue().sqlValue,
