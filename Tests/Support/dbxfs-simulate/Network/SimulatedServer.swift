@@ -98,6 +98,7 @@ final class SimulatedServer: @unchecked Sendable {
     // MARK: Faults
 
     func die(afterChanges count: Int) { disk.die(afterChanges: count) }
+    func heal() { disk.heal() }
 
     /// What was running is gone; what a kill or a power cut leaves of the disk is there at the next start.
     func crash(losingPower: Bool) throws {

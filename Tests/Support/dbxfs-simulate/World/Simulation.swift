@@ -235,12 +235,15 @@ final class Simulation: @unchecked Sendable {
     /// The end of all faults.
     private func heal() throws {
         trace.note("heal")
-        for device in devices { device.link.become(.good) }
+        for device in devices {
+            device.link.become(.good)
+            device.disk.heal()
+        }
+        host.heal()
         if host.isDown { try host.crash(losingPower: false) }
         try host.running().setQuota(name: SimulatedServer.user, limitBytes: nil)
         for (index, device) in devices.enumerated() {
             if plan.goesOn, device.isUp, !device.isLoggedOut, !plan.failsDisk(of: index) { continue }
-            device.disk.heal()
             // A disk that failed leaves a daemon that trusts its store no more: a person starts it again. And who was
             // logged out logs in.
             device.stop()
