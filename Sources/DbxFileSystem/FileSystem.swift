@@ -67,7 +67,7 @@ package final class FileSystem: Sendable {
                 keeper.request(nil)
                 events.stagingIsFull()
             })
-        keeper.beforeEpoch.withLock { $0 = { [weak self] in self?.removeOrphans() } }
+        keeper.beforeEpoch.set { [weak self] in self?.removeOrphans() }
     }
 
     /// Ends everything once no request comes any more: waiting calls are answered, what was written is made durable, what

@@ -27,6 +27,12 @@ import Testing
         #expect(hits.filter { !$0.contains("//") }.isEmpty, "\(hits)")
     }
 
+    /// See `Listener`.
+    @Test func `no closure stands behind a lock by itself`() throws {
+        let hits = Repository.hits(try Regex(#"\b(Mutex|Monitor)(<|\()\(*@Sendable"#), in: Repository.sources)
+        #expect(hits.isEmpty, "\(hits)")
+    }
+
     /// swift-format 6.3 joins the two words of `for unsafe x`; the result no longer compiles as meant.
     @Test func `the formatter has mangled no loop`() throws {
         let hits = Repository.hits(try Regex(#"\bfor unsafe[a-z]"#), in: Repository.sources)

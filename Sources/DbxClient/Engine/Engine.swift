@@ -82,8 +82,8 @@ package final class Engine: Sendable, FileSystemEvents {
     private let scheduler = Mutex<UploadScheduler?>(nil)
     let knownCollisions = Mutex<(state: TreeState, search: CollisionSearch)?>(nil)
     private let lastPending = Mutex(PendingStatus(files: 0, bytes: 0, oldest: nil))
-    private let relistingListener = Mutex<(@Sendable () -> Void)?>(nil)
-    private let conflictListener = Mutex<(@Sendable () -> Void)?>(nil)
+    private let relistingListener = Listener<Void>()
+    private let conflictListener = Listener<Void>()
     private let pauseState = Mutex(TransferSettings())
     private let metered = Atomic(false)
 
@@ -115,14 +115,12 @@ package final class Engine: Sendable, FileSystemEvents {
     }
 
     /// Everything that is known is to be listed again.
-    func relisted() { relistingListener.withLock { $0 }?() }
-    package func onRelisting(_ listener: @escaping @Sendable () -> Void) {
-        relistingListener.withLock { $0 = listener }
-    }
+    func relisted() { relistingListener.tell() }
+    package func onRelisting(_ listener: @escaping @Sendable () -> Void) { relistingListener.set(listener) }
 
     /// Two versions of something were kept.
-    func conflicted() { conflictListener.withLock { $0 }?() }
-    package func onConflict(_ listener: @escaping @Sendable () -> Void) { conflictListener.withLock { $0 = listener } }
+    func conflicted() { conflictListener.tell() }
+    package func onConflict(_ listener: @escaping @Sendable () -> Void) { conflictListener.set(listener) }
 
     package func start(on tree: any SyncedTree) throws(Errno) {
         let scheduler = try UploadScheduler(shared: parts.shared, uploader: parts.uploader) { [signals] finished in

@@ -63,7 +63,7 @@ package final class ListingPages: Sendable {
 
     let parts: Parts
     private let tree = Mutex<(any SyncedTree)?>(nil)
-    private let listener = Mutex<(@Sendable (ListingNews) -> Void)?>(nil)
+    private let listener = Listener<ListingNews>()
     /// Entries that have been listed since the start.
     let listed = Atomic(0)
 
@@ -72,13 +72,13 @@ package final class ListingPages: Sendable {
     /// Where changes go; before it nothing but the mounted directory itself is listed.
     package func attach(_ tree: any SyncedTree, listener: @escaping @Sendable (ListingNews) -> Void) {
         self.tree.withLock { $0 = tree }
-        self.listener.withLock { $0 = listener }
+        self.listener.set(listener)
     }
 
     /// Nothing is listed any more.
     func detach() {
         tree.withLock { $0 = nil }
-        listener.withLock { $0 = nil }
+        listener.remove()
     }
 
     /// What a page that is asked for needs.
@@ -283,7 +283,7 @@ package final class ListingPages: Sendable {
         }
     }
 
-    private func tell(_ news: ListingNews) { listener.withLock { $0 }?(news) }
+    private func tell(_ news: ListingNews) { listener.tell(news) }
 }
 
 extension DbxAPI {

@@ -31,7 +31,7 @@ final class EpochKeeper: Sendable {
     /// Above this the log is folded back even while somebody waits.
     private let largestLogBytes: Int64
     /// What is to be done before an epoch begins, on this object's thread.
-    let beforeEpoch = Mutex<(@Sendable () -> Void)?>(nil)
+    let beforeEpoch = Listener<Void>()
     private let state = Monitor(State())
     private let shared: SharedStore
     private let nodes: NodeTable
@@ -96,16 +96,17 @@ final class EpochKeeper: Sendable {
 
     // MARK: The thread
 
+    /// Whoever has asked before the end gets an answer.
     private func waitForWork(_ interval: Duration) -> Bool {
         let isStopped: Bool? = state.wait(timeout: interval) { state in
-            if state.isStopped { return true }
-            return state.isRequested ? false : nil
+            if state.isRequested { return false }
+            return state.isStopped ? true : nil
         }
         return isStopped != true
     }
 
     private func runIfNeeded() {
-        beforeEpoch.withLock({ $0 })?()
+        beforeEpoch.tell()
         storeAccessTimes()
         while (try? shared.withStore({ store throws(StoreError) in try store.makeWayForDisk() })) == true {}
         let isRequested = state.withLock { $0.isRequested }

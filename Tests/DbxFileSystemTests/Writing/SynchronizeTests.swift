@@ -1,6 +1,7 @@
 import DbxFileSystem
 import DbxLocalStore
 import DbxModel
+import DbxSystem
 import Testing
 
 @Suite struct SynchronizeTests {
@@ -13,5 +14,17 @@ import Testing
             try fixture.fileSystem.synchronizeEverything()
             #expect(fixture.shared.withStore { !$0.hasUnsyncedChanges })
         }
+    }
+
+    /// A mount that has been up for some days has made so many epochs.
+    @Test func `whoever wants to be told before each is told the first time as the last`() {
+        let listener = Listener<Void>()
+        let count = Monitor(0)
+        listener.tell()
+        listener.set { count.withLock { $0 += 1 } }
+        for _ in 0..<300_000 { listener.tell() }
+        listener.remove()
+        listener.tell()
+        #expect(count.withLock { $0 } == 300_000)
     }
 }

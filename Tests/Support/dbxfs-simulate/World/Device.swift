@@ -33,6 +33,7 @@ final class Device: @unchecked Sendable {
     /// Programs that are in the middle of a call.
     private let callers = Monitor(0)
     private let starters = Monitor(0)
+    private let isEnding = Monitor(false)
 
     init(
         _ name: String, root: String, host: SimulatedServer, entropy: SeededEntropy,
@@ -78,6 +79,8 @@ final class Device: @unchecked Sendable {
         let disk = disk
         var failures = 0
         while !disk.isDead {
+            // Somebody else has started it.
+            if isUp { return true }
             do {
                 if login == nil { try logIn() }
                 try bring(newLife(), to: disk)
@@ -117,8 +120,19 @@ final class Device: @unchecked Sendable {
     /// Unmounts and ends in order.
     func stop() {
         waitForPrograms()
+        endLife()
+    }
+
+    /// One at a time: a crash may come while it is being unmounted.
+    private func endLife() {
+        _ = isEnding.wait { isEnding in
+            if isEnding { return nil as Bool? }
+            isEnding = true
+            return true
+        }
         life?.end()
         life = nil
+        isEnding.update { $0 = false }
     }
 
     /// What was running is gone; what a kill or a power cut leaves of the disk is there for the next life.
@@ -127,8 +141,7 @@ final class Device: @unchecked Sendable {
         life?.giveUpReads()
         waitForPrograms()
         _ = starters.wait { $0 == 0 ? true : nil }
-        life?.end()
-        life = nil
+        endLife()
         trace.note("\(name) has died by a \(losingPower ? "power cut" : "kill")")
         if losingPower { try losePower() } else { disk.goOn() }
         if planted == .commitNotKept { try forgetCommit() }
