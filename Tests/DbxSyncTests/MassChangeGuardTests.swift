@@ -208,7 +208,9 @@ struct MassChangeGuardTests {
             for file in 0..<bench.files { try bench.program.run("edit d\(folder)/f\(file) secret") }
         }
         #expect(try bench.sync())
-        let script = "edit d0/f1 work; delete d0/f2; make d0/f3.new work"
+        try bench.program.run("save d1/f4 secret; save d1/f5 secret")
+        let script = "edit d0/f1 work; delete d0/f2; make d0/f3.new work" + (isEarly ? "; edit d1/f4 work" : "")
+        if isEarly { expected["d1/f4~"] = "=work" }
         if isEarly { try undo(bench, early: script) } else { try undo(bench, meanwhile: script) }
         expected["d0/f1~"] = "=work"
         expected["d0/f2"] = nil

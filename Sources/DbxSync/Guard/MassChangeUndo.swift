@@ -19,7 +19,7 @@ package enum MassChangeUndo {
             var leaving: [LostName] = []
             var waiting = try heldEntries(rule, upTo: change, store)
             while let entry = waiting.popLast() {
-                if let kept = try makeWay(entry, store, device, now) {
+                if let kept = try makeWay(entry, upTo: change, store, device, now) {
                     changes.append(.entry(parent: entry.parent, name: kept))
                 }
                 if let number = entry.number, isBusy(number) {
@@ -49,11 +49,12 @@ package enum MassChangeUndo {
         }
     }
 
+    /// What is new under the name, and was worked on since, goes aside.
     private static func makeWay(
-        _ entry: LocalEntry, _ store: LocalStore, _ device: String, _ now: Timestamp
+        _ entry: LocalEntry, upTo change: Int64, _ store: LocalStore, _ device: String, _ now: Timestamp
     ) throws -> Name? {
-        guard let number = entry.number, let node = try store.node(number), node.kind == .directory, node.isNew,
-            try !store.isEmpty(number)
+        guard let number = entry.number, let node = try store.node(number), node.isNew,
+            try node.kind == .directory ? !store.isEmpty(number) : node.contentChange > change
         else { return nil }
         let kept = try ConflictName(for: entry.name, device: device, at: now).firstFree {
             try store.lookup(entry.parent, $0) != nil
