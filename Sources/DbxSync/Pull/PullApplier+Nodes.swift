@@ -88,6 +88,8 @@ extension PullApplier {
         try store.putAgreedNode(AgreedNode(row))
         try applySegments(segments, of: row.id)
         note(.attributes(local.number))
+        // Removed here since, but not what others have made of it.
+        if row.contentSeq > local.contentSeq { renewed.append(row.id) }
     }
 
     func applySegments(_ rows: [SegmentRow], of id: NodeID) throws {
