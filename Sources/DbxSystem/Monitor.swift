@@ -37,25 +37,14 @@ import Glibc
         return try body(&state)
     }
 
-    /// Changes the state and lets every waiting thread look at it again.
+    /// Changes the state and lets every waiting thread look at it again. Never one of them only: up to glibc 2.40
+    /// `pthread_cond_signal` can wake nobody (sourceware bug 25847).
     package func update<Result, Failure: Error>(
         _ body: (inout State) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         unsafe pthread_mutex_lock(mutex)
         defer {
             unsafe pthread_cond_broadcast(condition)
-            unsafe pthread_mutex_unlock(mutex)
-        }
-        return try body(&state)
-    }
-
-    /// Changes the state and lets one waiting thread look at it again: where any of them will do.
-    package func updateForOne<Result, Failure: Error>(
-        _ body: (inout State) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        unsafe pthread_mutex_lock(mutex)
-        defer {
-            unsafe pthread_cond_signal(condition)
             unsafe pthread_mutex_unlock(mutex)
         }
         return try body(&state)

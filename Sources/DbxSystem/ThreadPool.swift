@@ -49,14 +49,13 @@ package final class ThreadPool: Sendable {
             Self.push(job, priority, to: &state)
             return true
         }
-        // Threads wait only for an empty queue, submitters only for a full one: one of either kind is woken.
-        if accepted == true { state.updateForOne { _ in } }
+        if accepted == true { state.update { _ in } }
         return accepted ?? false
     }
 
     /// Queues a job if that can be done at once; false when the queue is full or the pool shut down.
     package func trySubmit(_ priority: Priority = .urgent, _ job: @escaping Job) -> Bool {
-        state.updateForOne { state in
+        state.update { state in
             guard !state.isShutDown, state.count < capacity else { return false }
             Self.push(job, priority, to: &state)
             return true
@@ -88,7 +87,7 @@ package final class ThreadPool: Sendable {
             }
             guard let turn, let job = turn.job else { return }
             // Somebody may wait for room.
-            if turn.wasFull { state.updateForOne { _ in } }
+            if turn.wasFull { state.update { _ in } }
             job()
         }
     }

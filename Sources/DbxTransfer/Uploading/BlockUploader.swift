@@ -104,7 +104,7 @@ final class BlockUploader: Sendable {
             seats -= 1
             return true
         }
-        defer { seats.updateForOne { $0 += 1 } }
+        defer { seats.update { $0 += 1 } }
         let bench = try takeBench()
         defer { benches.withLock { $0.append(bench) } }
         do throws(BlockError) {

@@ -69,8 +69,6 @@ enum FuseThread {
         return body(&state)
     }
 
-    func wakeOne() { unsafe _ = pthread_cond_signal(condition) }
-
     func wakeAll() { unsafe _ = pthread_cond_broadcast(condition) }
 
     /// Waits until `body` gives a result; nil once `seconds` have passed.
