@@ -196,6 +196,31 @@ struct RestoredServerTests {
         #expect(shown["m"] == nil && (shown["d/m"] == "=old") == isLost)
     }
 
+    @Test("and that has them again is believed to have what is in them")
+    func backAgain() throws {
+        let before = try server.backUp()
+        try run(here, "make x lost")
+        try pushAll(here)
+        let after = try server.backUp()
+        for (backup, script) in [(before, "make z between"), (after, "nothing")] {
+            try server.putBack(backup, isRestored: true)
+            try there.pull()
+            try there.compareAnew()
+            try run(there, script)
+            try pushAll(there)
+            try here.pull()
+        }
+        // The pull that brings the new name says nothing of the content.
+        let other = ScriptedProgram(
+            device: try TestDevice("other", on: server, blocks: pool, entropy: SeededEntropy(seed: 4)))
+        try other.run("move x y")
+        try pushAll(other.device)
+        try here.pull()
+        try settle()
+        #expect(try expectAgreement()["y"] == "=lost")
+        #expect(try !tree(of: here).keys.contains { $0.contains("~") })
+    }
+
     @Test("that has only forgotten what was removed gets nothing again")
     func tooOld() throws {
         try run(there, "rmtree h; delete f; move g d/g; make new new")

@@ -113,10 +113,11 @@ struct PullScope {
     }
 
     /// After everything had to be listed again the cursor is new and contents may be old, until their folders are compared:
-    /// then a pull has no segments of what changed in between.
+    /// then a pull has no segments of what changed in between. Nor of what is new here only because the server had lost it,
+    /// and has it again.
     private func isBehind(_ local: LocalNode, _ row: NodeRow) -> Bool {
         guard let since, row.kind == .file else { return false }
-        return row.contentSeq > local.contentSeq && row.contentSeq <= since && !local.isNew
+        return row.contentSeq > local.contentSeq && row.contentSeq <= since
     }
 
     private mutating func look(at row: EntryRow) throws {
