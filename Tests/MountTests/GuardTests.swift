@@ -49,7 +49,7 @@ extension MountTests {
                 git add . && git commit -qm first
                 """, in: tools.path)
             try client.script(
-                "mkdir photos papers; for i in {1..1200}; do seq $i 900 > photos/p$i; done; cp photos/p1* papers")
+                "mkdir photos papers; for i in {1..1200}; do seq $i 1300 > photos/p$i; done; cp photos/p1* papers")
             try client.sync()
             try clock.set(daysOff: 2)
             try client.script("set -- \(tools.path)/repository; " + Self.day, limitSeconds: 200)
