@@ -233,12 +233,14 @@ struct CommitBuilder {
                 parent: entry.parentID, name: Base64(entry.name.bytes), change: entry.change, sent: node))
     }
 
-    /// What the file that the name led to held when we last saw it.
+    /// What the file that the name led to held when the name was taken from it; a content that came later, while it had
+    /// another name here, nobody here has seen.
     private func lastContent(_ entry: LocalEntry) throws -> Seq? {
         guard let base = entry.baseNode, base != entry.node, let old = try store.node(base), old.kind == .file else {
             return nil
         }
-        return old.contentSeq
+        let cameLater = entry.parted.map { $0 < old.contentChange } ?? false
+        return cameLater ? Seq(old.contentSeq.value - 1) : old.contentSeq
     }
 
     private mutating func addParent(of entry: LocalEntry) throws {
