@@ -233,14 +233,17 @@ struct CommitBuilder {
                 parent: entry.parentID, name: Base64(entry.name.bytes), change: entry.change, sent: node))
     }
 
-    /// What the file that the name led to held when the name was taken from it; a content that came later, while it had
-    /// another name here, nobody here has seen.
+    /// What the file that the name led to held when we last saw it. While it has another name here, and its content came
+    /// after this one was taken from it, it is not meant to end by that.
     private func lastContent(_ entry: LocalEntry) throws -> Seq? {
         guard let base = entry.baseNode, base != entry.node, let old = try store.node(base), old.kind == .file else {
             return nil
         }
         let cameLater = entry.parted.map { $0 < old.contentChange } ?? false
-        return cameLater ? Seq(old.contentSeq.value - 1) : old.contentSeq
+        guard try cameLater && store.entries(of: old.number).contains(where: { !$0.isLocalOnly }) else {
+            return old.contentSeq
+        }
+        return Seq(old.contentSeq.value - 1)
     }
 
     private mutating func addParent(of entry: LocalEntry) throws {
