@@ -45,6 +45,25 @@ struct LinkTests {
     }
 
     @Test(
+        "an edit there that came after our own change of its name is kept, when that goes up after its other name is gone"
+    )
+    func editThenRemovalUnseen() throws {
+        let (world, here, there) = try begin()
+        defer { withExtendedLifetime(world) {} }
+        try ScriptedProgram(device: here).run("save f")
+        try ScriptedProgram(device: there).run("edit f there")
+        try send(there)
+        try here.pull()
+        try ScriptedProgram(device: there).run("delete x")
+        try send(there)
+        // It is refused, and tried again after the pull.
+        try send(here)
+        try there.pull()
+        #expect(try ScriptedProgram(device: here).tree() == ["f": "=there", "f~": "=here"])
+        #expect(try here.tree() == there.tree())
+    }
+
+    @Test(
         "an edit there that came after our own change of its name is kept, when its other name goes later",
         arguments: [
             (["save f"], ["f": "=there", "f~": "=here"]), (["delete f"], ["f": "=there"]),
