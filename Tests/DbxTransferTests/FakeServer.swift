@@ -1,6 +1,7 @@
 import CurlHTTP
 import DbxClientAPI
 import DbxModel
+import DbxSystem
 import DbxWire
 import Foundation
 import Synchronization
@@ -40,12 +41,21 @@ final class FakeServer: DbxAPI {
 
     private let state = Mutex(State())
     private let faults: Mutex<Faults>
+    private let holdsAnswers = Monitor(false)
 
     init(_ faults: Faults = Faults()) { self.faults = Mutex(faults) }
 
     var counts: Counts { state.withLock { $0.counts } }
     var blocks: [BlockID: [UInt8]] { state.withLock { $0.blocks } }
     func setFaults(_ new: Faults) { faults.withLock { $0 = new } }
+
+    /// No block that is asked for meanwhile is answered before the end of it.
+    func holdingAnswers(_ body: () -> Void) {
+        holdsAnswers.update { $0 = true }
+        body()
+        holdsAnswers.update { $0 = false }
+    }
+
     func resetCounts() { state.withLock { $0.counts = Counts() } }
 
     static func lost() -> APIError { APIError(.transport(TransportError(.unreachable, "lost"))) }
@@ -102,6 +112,7 @@ final class FakeServer: DbxAPI {
             state.counts.gets[block, default: 0] += 1
             return (state.counts.gets[block]! - 1, state.blocks[block])
         }
+        awaitAnswers()
         for _ in 0..<faults.delay {
             usleep(1_000)
             if cancel?.isCancelled == true { throw APIError(.transport(TransportError(.cancelled, ""))) }
@@ -129,6 +140,7 @@ final class FakeServer: DbxAPI {
             state.counts.batches.append(blocks.map(\.id))
             return state.counts.batches.count - 1
         }
+        awaitAnswers()
         let broken = faults.withLock { $0 }.batch(number)
         for (index, wanted) in blocks.enumerated() {
             if let broken, broken.after == index { throw broken.error }
@@ -142,6 +154,8 @@ final class FakeServer: DbxAPI {
             receive(index, bytes)
         }
     }
+
+    private func awaitAnswers() { _ = holdsAnswers.wait(timeout: .seconds(30)) { $0 ? nil : () } }
 
     // MARK: Not used here
 
