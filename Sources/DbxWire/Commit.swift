@@ -161,18 +161,23 @@ package struct EntryChange: Hashable, Sendable {
     /// The `contentSeq` of the file that the name led to, as the client knows it. Should the commit end that file while it
     /// has newer content, this is a conflict: an edit is not deleted unseen.
     package var lastContent: Seq?
+    /// Whether the client knows another name of the file. Should the commit end the file all the same, this is a conflict.
+    package var hasOtherName: Bool
 
-    package init(parent: NodeID, name: Name, base: Seq, node: NodeID?, lastContent: Seq? = nil) {
+    package init(
+        parent: NodeID, name: Name, base: Seq, node: NodeID?, lastContent: Seq? = nil, hasOtherName: Bool = false
+    ) {
         self.parent = parent
         self.name = name
         self.base = base
         self.node = node
         self.lastContent = lastContent
+        self.hasOtherName = hasOtherName
     }
 }
 
 extension EntryChange: Codable {
-    private enum Key: String, CodingKey { case parent, name, name64, base, node, lastContent }
+    private enum Key: String, CodingKey { case parent, name, name64, base, node, lastContent, hasOtherName }
 
     package init(from decoder: any Decoder) throws {
         let row = try decoder.container(keyedBy: Key.self)
@@ -181,7 +186,8 @@ extension EntryChange: Codable {
             name: try row.decodeName(asText: .name, orBase64: .name64),
             base: try row.decode(Seq.self, forKey: .base),
             node: try row.decodeIfPresent(NodeID.self, forKey: .node),
-            lastContent: try row.decodeIfPresent(Seq.self, forKey: .lastContent))
+            lastContent: try row.decodeIfPresent(Seq.self, forKey: .lastContent),
+            hasOtherName: try row.decodeIfPresent(Bool.self, forKey: .hasOtherName) ?? false)
     }
 
     package func encode(to encoder: any Encoder) throws {
@@ -191,6 +197,7 @@ extension EntryChange: Codable {
         try row.encode(base, forKey: .base)
         try row.encodeIfPresent(node, forKey: .node)
         try row.encodeIfPresent(lastContent, forKey: .lastContent)
+        if hasOtherName { try row.encode(true, forKey: .hasOtherName) }
     }
 }
 

@@ -89,7 +89,7 @@ extension ExtendedAttribute: Codable {
 }
 
 extension EntryRow: Codable {
-    private enum Key: String, CodingKey { case parent, name, name64, node, seq, commit }
+    private enum Key: String, CodingKey { case parent, name, name64, node, seq, commit, leftUnseen }
 
     package init(from decoder: any Decoder) throws {
         let row = try decoder.container(keyedBy: Key.self)
@@ -98,7 +98,8 @@ extension EntryRow: Codable {
             name: try row.decodeName(asText: .name, orBase64: .name64),
             node: try row.decodeIfPresent(NodeID.self, forKey: .node),
             seq: try row.decode(Seq.self, forKey: .seq),
-            commit: try row.decodeIfPresent(CommitID.self, forKey: .commit))
+            commit: try row.decodeIfPresent(CommitID.self, forKey: .commit),
+            leftUnseen: try row.decodeIfPresent(Bool.self, forKey: .leftUnseen) ?? false)
     }
 
     package func encode(to encoder: any Encoder) throws {
@@ -108,5 +109,6 @@ extension EntryRow: Codable {
         try row.encodeIfPresent(node, forKey: .node)
         try row.encode(seq, forKey: .seq)
         try row.encodeIfPresent(commit, forKey: .commit)
+        if leftUnseen { try row.encode(true, forKey: .leftUnseen) }
     }
 }

@@ -87,4 +87,44 @@ struct LinkTests {
         #expect(try ScriptedProgram(device: here).tree() == expected)
         #expect(try here.tree() == there.tree())
     }
+
+    /// When the other computer's changes go up, among the steps of the one that edits.
+    enum Moment: CaseIterable { case first, betweenThem, last }
+
+    @Test(
+        "an edit of a file that loses one name here and the other one there is kept",
+        arguments: Moment.allCases, [("delete f", ["x": "=there"]), ("save f", ["f": "=here", "x": "=there"])])
+    func eachTakesTheOthersName(moment: Moment, ours: (script: String, expected: [String: String])) throws {
+        let (world, here, there) = try begin()
+        defer { withExtendedLifetime(world) {} }
+        try ScriptedProgram(device: here).run(ours.script)
+        if moment == .first { try send(here) }
+        try ScriptedProgram(device: there).run("edit f there")
+        if moment != .last { try send(there) }
+        if moment == .betweenThem { try send(here) }
+        try ScriptedProgram(device: there).run("delete x")
+        // Refused where the other name has gone, and tried again after the pull.
+        try send(there)
+        if moment == .last { try send(here) }
+        for device in [here, there, here] {
+            try device.pull()
+            try send(device)
+        }
+        let tree = try ScriptedProgram(device: there).tree()
+        #expect(Set(tree.values) == Set(ours.expected.values), "\(tree)")
+        #expect(try here.tree() == there.tree())
+    }
+
+    @Test("a file that was seen as it is, and loses one name here and the other one there, is gone")
+    func eachTakesTheOthersNameKnowingly() throws {
+        let (world, here, there) = try begin()
+        defer { withExtendedLifetime(world) {} }
+        try ScriptedProgram(device: here).run("delete f")
+        try ScriptedProgram(device: there).run("delete x")
+        try send(here)
+        try send(there)
+        try here.pull()
+        #expect(try ScriptedProgram(device: here).tree() == [:])
+        #expect(try here.tree() == there.tree())
+    }
 }

@@ -27,7 +27,8 @@ extension CommitDraft {
         for change in request.entries {
             try rows.put(
                 EntryRecord(
-                    parent: change.parent, name: change.name, node: change.node, seq: seq, commit: request.id),
+                    parent: change.parent, name: change.name, node: change.node, seq: seq, commit: request.id,
+                    leftUnseen: try leavesUnseenContent(change)),
                 in: namespace.id)
         }
         var unpinned: Int64 = 0

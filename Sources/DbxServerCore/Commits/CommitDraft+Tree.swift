@@ -50,7 +50,7 @@ extension CommitDraft {
             guard let node = try node(id), node.after.links == 0, node.isLive else { continue }
             guard !node.isNew else { throw Self.invalidTree("The new node \(id) has no entry.") }
             if node.after.kind == .directory { try checkEmpty(id) }
-            if let before = node.before { try checkLastContent(before) }
+            if let before = node.before { try checkIsMeantToEnd(before) }
             segmentEdits.append(.endAll(node: id))
             allocatedDelta -= node.after.allocatedBytes
             try touch(id) { node in
@@ -60,12 +60,25 @@ extension CommitDraft {
         }
     }
 
-    /// A file that goes must be the one that the client last saw.
-    private func checkLastContent(_ node: NodeRecord) throws {
-        let seen = request.entries.filter { entriesBefore[EntryKey($0)]??.node == node.id }.compactMap(\.lastContent)
-        guard let last = seen.max(), last < node.contentSeq else { return }
+    /// A file that goes must be the one that the client last saw, under no other name than the client knows.
+    private func checkIsMeantToEnd(_ node: NodeRecord) throws {
+        let taken = changesThatTake(node.id)
+        let isUnseen = taken.compactMap(\.lastContent).max().map { $0 < node.contentSeq } ?? false
+        guard isUnseen || taken.contains(where: \.hasOtherName) else { return }
         throw Problem(
             kind: .conflict, detail: "The file \(node.id) was changed by others.", nodes: [NodeRow(node)], entries: [])
+    }
+
+    /// Whether a file lives on under other names, with content that the client had not seen who takes this one.
+    func leavesUnseenContent(_ change: EntryChange) throws -> Bool {
+        guard let seen = change.lastContent, let id = entriesBefore[EntryKey(change)]??.node, id != change.node,
+            let node = try node(id), node.isLive, let before = node.before
+        else { return false }
+        return seen < before.contentSeq
+    }
+
+    private func changesThatTake(_ id: NodeID) -> [EntryChange] {
+        request.entries.filter { $0.node != id && entriesBefore[EntryKey($0)]??.node == id }
     }
 
     func checkTree() throws {

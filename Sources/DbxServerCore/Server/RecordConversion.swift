@@ -15,7 +15,8 @@ extension NodeRow {
 extension EntryRow {
     init(_ record: EntryRecord) {
         self.init(
-            parent: record.parent, name: record.name, node: record.node, seq: record.seq, commit: record.commit)
+            parent: record.parent, name: record.name, node: record.node, seq: record.seq, commit: record.commit,
+            leftUnseen: record.leftUnseen)
     }
 }
 

@@ -81,7 +81,8 @@ extension OpenAPIDocument {
                     "target": text, "target64": base64,
                 ]) + "] }",
         "EntryRow": object(
-            ["parent": id, "seq": seq], optional: ["name": text, "name64": base64, "node": id, "commit": id]),
+            ["parent": id, "seq": seq],
+            optional: ["name": text, "name64": base64, "node": id, "commit": id, "leftUnseen": boolean]),
         "Extent": object(["offset": natural, "length": positive, "block": blockID, "blockOffset": natural]),
         "SegmentRow": object(["node": id, "index": natural, "seq": seq, "extents": list(reference("Extent"))]),
         "BlockRow": object(["id": blockID, "seq": seq, "wrap": reference("BlockWrap")]),
@@ -125,7 +126,10 @@ extension OpenAPIDocument {
         "MovedRange": object(["offset": natural, "length": positive, "from": natural]),
         "FileRange": object(["offset": natural, "length": positive]),
         "EntryChange": object(
-            ["parent": id, "base": seq], optional: ["name": text, "name64": base64, "node": id, "lastContent": seq]),
+            ["parent": id, "base": seq],
+            optional: [
+                "name": text, "name64": base64, "node": id, "lastContent": seq, "hasOtherName": boolean,
+            ]),
         "DirectoryTime": object(["node": id, "mtime": time, "explicit": boolean]),
         "CommittedBlock": object(["id": blockID, "wrap": reference("BlockWrap")], optional: ["body": base64]),
         "CommitResult": object(["seq": seq, "quota": reference("Quota")], optional: ["cursor": text]),

@@ -39,7 +39,7 @@ extension SQLTransaction {
             TreeStatements.putEntry,
             [
                 SQLValue(namespace), SQLValue(entry.parent), .bytes(entry.name.bytes), SQLValue(entry.node),
-                SQLValue(entry.seq), SQLValue(entry.commit),
+                SQLValue(entry.seq), SQLValue(entry.commit), SQLValue(entry.leftUnseen),
             ])
     }
 
@@ -93,6 +93,7 @@ extension SQLTransaction {
         let parent: NodeID = try row.id()
         guard let name = Name(try row.bytes()) else { throw .corrupt("name of an entry in \(parent)") }
         return EntryRecord(
-            parent: parent, name: name, node: try row.optionalID(), seq: try row.seq(), commit: try row.optionalID())
+            parent: parent, name: name, node: try row.optionalID(), seq: try row.seq(), commit: try row.optionalID(),
+            leftUnseen: try row.bool())
     }
 }

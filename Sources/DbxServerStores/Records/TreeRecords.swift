@@ -48,13 +48,18 @@ package struct EntryRecord: Hashable, Sendable {
     package var node: NodeID?
     package var seq: Seq
     package var commit: CommitID?
+    /// The name was taken from a file, which lives on under others, by somebody who had not seen what was in it.
+    package var leftUnseen: Bool
 
-    package init(parent: NodeID, name: Name, node: NodeID?, seq: Seq, commit: CommitID?) {
+    package init(
+        parent: NodeID, name: Name, node: NodeID?, seq: Seq, commit: CommitID?, leftUnseen: Bool = false
+    ) {
         self.parent = parent
         self.name = name
         self.node = node
         self.seq = seq
         self.commit = commit
+        self.leftUnseen = leftUnseen
     }
 }
 

@@ -5,7 +5,7 @@
 /// servers by it (DESIGN §6).
 package enum Schema {
     package static let versions: [[String]] = [
-        accounts + namespaces + tree + content + blocks + journal, inlineBlocks, bases,
+        accounts + namespaces + tree + content + blocks + journal, inlineBlocks, bases, unseen,
     ]
 
     private static let accounts = [
@@ -125,6 +125,9 @@ package enum Schema {
 
     /// The block that another one is encoded against.
     private static let bases = ["ALTER TABLE namespace_blocks ADD COLUMN base_id {bytes}"]
+
+    /// Of a name that was taken from a file whose content was not seen.
+    private static let unseen = ["ALTER TABLE entries ADD COLUMN left_unseen BIGINT NOT NULL DEFAULT 0"]
 
     private static let journal = [
         // The answer of each commit, for its repetition; chain is the hash over all commits up to it.

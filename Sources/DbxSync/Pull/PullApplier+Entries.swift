@@ -71,6 +71,9 @@ extension PullApplier {
         // Of what was known once, programs have been told that it is not there.
         let isNews =
             try !isListing || parent.knowledge != .partial || store.entry(parent: row.parent, name: row.name) != nil
+        if let ours = try store.lookup(parent.number, row.name), ours.id != row.node, isUnseen(ours, by: row) {
+            leftUnseen.insert(ours.id)
+        }
         try willTakeAway(row.name, in: parent)
         try store.putAgreedEntry(parent: row.parent, name: row.name, node: row.node, seq: row.seq)
         if isNews {
@@ -229,7 +232,8 @@ extension PullApplier {
         let livesElsewhere = try node.kind == .directory && store.entries(of: node.number).count > 1
         if isFull, !livesElsewhere, !evenIfFull { return false }
         let isLastOfWork = try node.contentDirty && isLastName(of: node)
-        let isOurs = local.dirty || isLastOfWork || (isFull && !livesElsewhere)
+        let isOurs =
+            try local.dirty || isLastOfWork || (isFull && !livesElsewhere) || isLastOfUnseen(node, row)
         if isOurs {
             // A listing knows no tombstone: it says that there is nothing.
             if isListing {
@@ -244,6 +248,18 @@ extension PullApplier {
             note(.entry(parent: parent.number, name: row.name))
         }
         return true
+    }
+
+    /// Whether the row takes the last name of a file that has lost others here, and that holds what whoever took this one
+    /// had not seen.
+    private func isLastOfUnseen(_ file: LocalNode, _ row: EntryRow) throws -> Bool {
+        guard isUnseen(file, by: row), !hasEnded(file.id), try isLastName(of: file) else { return false }
+        return try !store.dirtyEntries(baseNode: file.id).isEmpty
+    }
+
+    /// Whether the file's content was written before the row's commit, which did not know of it, or after that.
+    private func isUnseen(_ file: LocalNode, by row: EntryRow) -> Bool {
+        file.kind == .file && (row.leftUnseen || row.seq <= file.contentSeq)
     }
 
     /// Nodes that the server has ended. One that still has a name here is reborn as a new node.

@@ -192,9 +192,11 @@ extension PullApplier {
             guard let node = try store.node(id), try store.entries(of: node.number).isEmpty else { continue }
             // Their content may have come after our removals, and lived on under the names that go now.
             let ours = try store.dirtyEntries(baseNode: id)
-            if ours.contains(where: { $0.parted ?? 0 < node.contentChange }) { try revive(id) }
+            let cameLater = ours.contains { $0.parted ?? 0 < node.contentChange }
+            if cameLater || leftUnseen.contains(id) { try revive(id) }
         }
         leftBehind = []
+        leftUnseen = []
     }
 
     /// The server's node is newer than our removal of it: the names we removed come back, and those that we gave to

@@ -38,6 +38,8 @@ package struct PullApplier {
     var renewed: [NodeID] = []
     /// Files that the server takes names from.
     var leftBehind: Set<NodeID> = []
+    /// Those that hold what whoever took the name had not seen.
+    var leftUnseen: Set<NodeID> = []
     /// What files held that were replaced here, and that have a new content on the server.
     var replacedContents: [NodeID: MergeBase] = [:]
     /// Files that lose a name while a program writes to them.

@@ -225,25 +225,40 @@ struct CommitBuilder {
     }
 
     private mutating func insert(_ entry: LocalEntry, key: EntryKey, node: NodeID?) throws {
+        let left = try fileLeft(by: entry)
         entries[key] = EntryChange(
-            parent: entry.parentID, name: entry.name, base: entry.base, node: node, lastContent: try lastContent(entry))
+            parent: entry.parentID, name: entry.name, base: entry.base, node: node,
+            lastContent: try left.flatMap { try lastContent(of: $0, leftBy: entry) },
+            hasOtherName: try left.map { try hasKnownName($0) } ?? false)
         entryOrder.append(key)
         covered.entries.append(
             CoveredRows.Entry(
                 parent: entry.parentID, name: Base64(entry.name.bytes), change: entry.change, sent: node))
     }
 
-    /// What the file that the name led to held when we last saw it. While it has another name here, and its content came
-    /// after this one was taken from it, it is not meant to end by that.
-    private func lastContent(_ entry: LocalEntry) throws -> Seq? {
-        guard let base = entry.baseNode, base != entry.node, let old = try store.node(base), old.kind == .file else {
+    /// What the name led to on the server, unless it was a directory.
+    private func fileLeft(by entry: LocalEntry) throws -> LocalNode? {
+        guard let base = entry.baseNode, base != entry.node, let old = try store.node(base), old.kind != .directory
+        else {
             return nil
         }
-        let cameLater = entry.parted.map { $0 < old.contentChange } ?? false
-        guard try cameLater && store.entries(of: old.number).contains(where: { !$0.isLocalOnly }) else {
-            return old.contentSeq
+        return old
+    }
+
+    /// Whether the server has, as far as is known here, another name of it, which is to stay.
+    private func hasKnownName(_ file: LocalNode) throws -> Bool {
+        try store.entries(of: file.number).contains { !$0.dirty }
+    }
+
+    /// What the file held when we last saw it. While it has another name here, and its content came after this one was taken
+    /// from it, that was not seen.
+    private func lastContent(of file: LocalNode, leftBy entry: LocalEntry) throws -> Seq? {
+        guard file.kind == .file else { return nil }
+        let cameLater = entry.parted.map { $0 < file.contentChange } ?? false
+        guard try cameLater && store.entries(of: file.number).contains(where: { !$0.isLocalOnly }) else {
+            return file.contentSeq
         }
-        return Seq(old.contentSeq.value - 1)
+        return Seq(file.contentSeq.value - 1)
     }
 
     private mutating func addParent(of entry: LocalEntry) throws {
