@@ -115,6 +115,24 @@ struct LinkTests {
         #expect(try here.tree() == there.tree())
     }
 
+    @Test(
+        "an edit there that meets one of ours, of a file that has lost a name here, is kept when its other name goes later"
+    )
+    func editsOnBothSides() throws {
+        let (world, here, there) = try begin()
+        defer { withExtendedLifetime(world) {} }
+        try ScriptedProgram(device: here).run("edit f here; delete x")
+        try ScriptedProgram(device: there).run("edit f there")
+        try send(there)
+        try here.pull()
+        try ScriptedProgram(device: there).run("delete f")
+        try send(there)
+        try send(here)
+        try there.pull()
+        #expect(try ScriptedProgram(device: here).tree() == ["f~": "=here", "x": "=there"])
+        #expect(try here.tree() == there.tree())
+    }
+
     @Test("a file that was seen as it is, and loses one name here and the other one there, is gone")
     func eachTakesTheOthersNameKnowingly() throws {
         let (world, here, there) = try begin()

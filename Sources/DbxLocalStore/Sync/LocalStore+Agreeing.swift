@@ -40,6 +40,16 @@ extension LocalStore {
         node.contentSeq = contentSeq
     }
 
+    /// The node is new here, but names that were taken from it here knew it with another content.
+    package func noteNewContent(of id: NodeID) throws(StoreError) {
+        try transaction {
+            guard var node = try node(id) else { return }
+            node.change = nextChange()
+            node.contentChange = node.change
+            try save(node)
+        }
+    }
+
     /// A node without a name: the entry that leads to it follows, unless that name was taken away here.
     static func fresh(_ agreed: AgreedNode, change: Int64) -> LocalNode {
         LocalNode(

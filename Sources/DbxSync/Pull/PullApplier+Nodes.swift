@@ -164,6 +164,7 @@ extension PullApplier {
         try store.changeIdentity(of: local.number, to: freshIdentity())
         try store.putAgreedNode(AgreedNode(row))
         try store.putAgreedContent(agreed, of: row.id)
+        try store.noteNewContent(of: row.id)
         try applySegments(segments, of: row.id)
         // Names that lead to ours are changes of the server's now, for it is a new node.
         if outcome == .ours { return }
