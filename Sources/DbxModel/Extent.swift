@@ -27,8 +27,9 @@ package enum ContentLimits {
     package static let maximumFileBytes: Int64 = .max - segmentBytes
     /// A block whose stored form is no longer than this travels inside the commit that brings it.
     package static let maximumInlineBytes = 8 << 10
-    /// A commit names at most this many rows of each kind; the server refuses more.
-    package static let maximumCommitRows = 5_000
+    /// A commit names at most this many rows of each kind; the server refuses more. Clients send far less at a time, but what
+    /// can only be had together has to have room: a large folder in the place of another one that its files come from.
+    package static let maximumCommitRows = 50_000
 
     /// Index of the segment row that describes the byte at `offset`.
     package static func segmentIndex(of offset: Int64) -> Int64 { offset / segmentBytes }

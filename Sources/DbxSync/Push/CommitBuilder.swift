@@ -51,12 +51,22 @@ struct CommitBuilder {
     var isEmpty: Bool { rowCount == 0 }
     /// Beyond this nothing more is added: the commit could not be sent anyway.
     private let rowLimit: Int
-    var isOverfull: Bool { rowCount > rowLimit || bodyBytes > Self.hardBodyLimit }
+    var isOverfull: Bool { rowCount > rowLimit || bodyBytes > Self.hardBodyLimit || needsTooMuch }
     /// Whether the commit is large enough as it is, for the blocks that travel in it.
     var isHeavy: Bool { bodyBytes > Self.hardBodyLimit / 2 }
     /// Bytes of blocks that travel in the commit.
     private var bodyBytes = 0
     private static let hardBodyLimit = 8 << 20
+    /// Rows that need more than there is room for: nothing that needs them is tried once more.
+    private var tooMuch: Set<Row> = []
+    private var needsTooMuch = false
+    /// Whether something was left out because of how much it needs.
+    var hasTooMuch: Bool { !tooMuch.isEmpty }
+
+    private enum Row: Hashable {
+        case node(NodeID)
+        case entry(EntryKey)
+    }
 
     /// A state to go back to when what a row depends on turns out to be too much for one commit.
     struct Mark {
@@ -75,6 +85,18 @@ struct CommitBuilder {
         covered.nodes.removeSubrange(mark.nodes...)
         covered.entries.removeSubrange(mark.entries...)
         bodyBytes = mark.bodyBytes
+        needsTooMuch = false
+    }
+
+    /// Adds a row with what it needs. Where that overfills the commit although it was not half full before, so it would the
+    /// next time: a row that many others need, as a new directory in the place of a large one, costs its work once.
+    private mutating func collect(_ row: Row, _ body: (inout Self) throws -> Void) throws {
+        guard !tooMuch.contains(row) else { return needsTooMuch = true }
+        let before = mark
+        try body(&self)
+        guard isOverfull else { return }
+        let hadRoom = before.nodes + before.entries <= rowLimit / 2 && before.bodyBytes <= Self.hardBodyLimit / 2
+        if needsTooMuch || hadRoom { tooMuch.insert(row) }
     }
 
     // MARK: Nodes
@@ -82,10 +104,12 @@ struct CommitBuilder {
     /// Adds what is ready of a dirty node and, when it is new, all its names.
     mutating func add(_ node: LocalNode) throws {
         guard !isOverfull, nodes[node.id] == nil, !node.isLocalOnly, try !isHeld(node) else { return }
-        if node.isNew {
-            try addNew(node)
-        } else {
-            try addChanged(node)
+        try collect(.node(node.id)) { builder in
+            if node.isNew {
+                try builder.addNew(node)
+            } else {
+                try builder.addChanged(node)
+            }
         }
     }
 
@@ -189,6 +213,10 @@ struct CommitBuilder {
     mutating func add(_ entry: LocalEntry) throws {
         let key = EntryKey(parent: entry.parentID, name: entry.name)
         guard !isOverfull, entry.dirty, !entry.isLocalOnly, entries[key] == nil, try !isHeldBack(entry) else { return }
+        try collect(.entry(key)) { builder in try builder.addChanged(entry, key) }
+    }
+
+    private mutating func addChanged(_ entry: LocalEntry, _ key: EntryKey) throws {
         guard let nodeID = entry.node else { return try addRemoval(entry) }
         if let local = try store.node(nodeID), local.isLocalOnly {
             // What the server has under the name goes; what is here is none of its business.

@@ -8,7 +8,9 @@ package enum PushPlanner {
     private static let window = 4_000
     /// How many files may be on their way or wait for a commit at once.
     private static let maximumUploads = 1_000
-    /// Beyond this a commit is never grown, however much its rows depend on: the server refuses more.
+    /// Beyond this a commit is not grown for what a row depends on, while there is anything else to send.
+    private static let usualRowLimit = 4_500
+    /// And beyond this never: the server refuses more.
     private static let hardRowLimit = ContentLimits.maximumCommitRows - 500
 
     package static func plan(
@@ -78,22 +80,28 @@ package enum PushPlanner {
     private static func chooseCommit(
         nodes: [LocalNode], store: LocalStore, context: PushContext, now: Timestamp, commitID: CommitID
     ) throws -> PlannedCommit? {
-        var builder = try CommitBuilder(store: store, context: context, now: now, rowLimit: hardRowLimit)
-        /// Whether there is room for more.
-        func grow(_ step: (inout CommitBuilder) throws -> Void) throws -> Bool {
-            let mark = builder.mark
-            try step(&builder)
-            if builder.isOverfull { builder.rollBack(to: mark) }
-            return builder.rowCount < context.rowLimit && !builder.isHeavy
-        }
-        var open = true
-        for node in nodes where open { open = try grow { try $0.add(node) } }
-        if open {
-            for entry in try freeEntries(store, context.rule) where open {
-                open = try grow { try $0.add(entry) }
+        func fill(upTo rowLimit: Int) throws -> CommitBuilder {
+            var builder = try CommitBuilder(store: store, context: context, now: now, rowLimit: rowLimit)
+            for node in nodes where hasRoom(builder, context) { try grow(&builder) { try $0.add(node) } }
+            guard hasRoom(builder, context) else { return builder }
+            for entry in try freeEntries(store, context.rule) where hasRoom(builder, context) {
+                try grow(&builder) { try $0.add(entry) }
             }
+            return builder
         }
+        var builder = try fill(upTo: usualRowLimit)
+        if builder.isEmpty, builder.hasTooMuch { builder = try fill(upTo: hardRowLimit) }
         guard !builder.isEmpty else { return nil }
         return PlannedCommit(request: try builder.request(id: commitID), covered: builder.covered)
+    }
+
+    private static func hasRoom(_ builder: CommitBuilder, _ context: PushContext) -> Bool {
+        builder.rowCount < context.rowLimit && !builder.isHeavy
+    }
+
+    private static func grow(_ builder: inout CommitBuilder, _ step: (inout CommitBuilder) throws -> Void) throws {
+        let mark = builder.mark
+        try step(&builder)
+        if builder.isOverfull { builder.rollBack(to: mark) }
     }
 }
