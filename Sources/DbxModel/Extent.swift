@@ -29,7 +29,7 @@ package enum ContentLimits {
     package static let maximumInlineBytes = 8 << 10
     /// A commit names at most this many rows of each kind; the server refuses more. Clients send far less at a time, but what
     /// can only be had together has to have room: a large folder in the place of another one that its files come from.
-    package static let maximumCommitRows = 50_000
+    package static let maximumCommitRows = 20_000
 
     /// Index of the segment row that describes the byte at `offset`.
     package static func segmentIndex(of offset: Int64) -> Int64 { offset / segmentBytes }

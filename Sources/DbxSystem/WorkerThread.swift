@@ -9,13 +9,21 @@ package final class WorkerThread: Sendable {
     private let handle: Monitor<pthread_t?>
     package let name: String
 
-    /// - Parameter name: the kernel shows its first 15 bytes.
-    package init(name: String, _ body: @escaping @Sendable () -> Void) throws(Errno) {
+    /// - Parameters:
+    ///   - name: the kernel shows its first 15 bytes.
+    ///   - stackBytes: for a body that calls itself very deep; what is not touched costs nothing. Else the system's.
+    package init(
+        name: String, stackBytes: Int? = nil, _ body: @escaping @Sendable () -> Void
+    ) throws(Errno) {
         self.name = name
         let start = unsafe Unmanaged.passRetained(ThreadStart(name: name, body: body))
         var thread = pthread_t()
         // pthread_create takes over the +1 reference; `runThread` releases it.
-        let code = unsafe pthread_create(&thread, nil, runThread, start.toOpaque())
+        var attributes = pthread_attr_t()
+        unsafe pthread_attr_init(&attributes)
+        defer { unsafe pthread_attr_destroy(&attributes) }
+        if let stackBytes { unsafe pthread_attr_setstacksize(&attributes, stackBytes) }
+        let code = unsafe pthread_create(&thread, &attributes, runThread, start.toOpaque())
         guard code == 0 else {
             unsafe start.release()
             throw Errno(rawValue: code)

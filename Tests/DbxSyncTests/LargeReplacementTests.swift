@@ -2,6 +2,7 @@ import DbxLocalStore
 import DbxModel
 import DbxSync
 import DbxSyncKit
+import DbxSystem
 import Testing
 
 /// A large folder whose name another one takes before the server has heard of it: what was in the first has to leave it with
@@ -85,5 +86,26 @@ struct LargeReplacementTests {
             return cost
         }
         #expect(costs[1] < 2 * costs[0], "\(costs)")
+    }
+
+    @Test("is planned also where each file needs the one before it to go")
+    func chainOfMoves() throws {
+        let files = 3_000
+        let (world, here, there) = try begin(files: files)
+        defer { withExtendedLifetime(world) {} }
+        let directory = try #require(try here.store.lookup(.root, folder)).number
+        for index in (0..<files).reversed() {
+            _ = try here.store.rename(
+                from: directory, name(index), to: directory, name(index + 1), mode: .noReplace, now: here.moment())
+        }
+        nonisolated(unsafe) let device = here
+        let failure = Monitor<(any Error)?>(nil)
+        let thread = try WorkerThread(name: "plan", stackBytes: PushPlanner.stackBytes) {
+            do { while try device.push() {} } catch { failure.update { $0 = error } }
+        }
+        thread.join()
+        #expect(failure.withLock { $0 } == nil)
+        try there.pull()
+        #expect(try here.tree() == there.tree())
     }
 }

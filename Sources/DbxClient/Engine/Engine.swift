@@ -127,7 +127,7 @@ package final class Engine: Sendable, FileSystemEvents {
             signals.update { $0.finishedUploads.append(finished) }
         }
         self.scheduler.withLock { $0 = scheduler }
-        let worker = try WorkerThread(name: "dbxfs-sync") { [self] in
+        let worker = try WorkerThread(name: "dbxfs-sync", stackBytes: PushPlanner.stackBytes) { [self] in
             SyncLoop(self, tree: tree, uploads: scheduler).run()
             scheduler.shutdown()
         }

@@ -55,9 +55,7 @@ extension SyncLoop {
     ) throws(APIError) {
         do {
             let sent = try parts.shared.withStore { store in try TreeActivity.sent(request, store: store) }
-            let rule = massChanges.rule(wall: parts.time.now())
-            let lost = try parts.shared.withStore { store in try rule.lost(in: request, store: store) }
-            massChanges.sent(lost, now: now)
+            massChanges.sent(try lost(by: request), now: now)
             let outcome = CommitOutcome(of: request, covered, answer: result)
             while try parts.shared.withStore({ store in try outcome.step(store) }) {}
             try parts.shared.withStore { store in try store.dropDeadNodes(isOpen: { [tree] in tree.isOpen($0) }) }
@@ -75,6 +73,20 @@ extension SyncLoop {
         learn(result.quota)
         report.countCommit(request)
         tree.roomMayHaveGrown()
+    }
+
+    /// What the commit takes from the server, as the mass-change guard counts it; a few rows at a time, so that nobody waits for
+    /// all of them.
+    private func lost(by request: CommitRequest) throws -> Int {
+        let rule = massChanges.rule(wall: parts.time.now())
+        var count = 0
+        for start in stride(from: 0, to: max(request.entries.count, request.nodes.count), by: 64) {
+            count += try parts.shared.withStore { store in
+                try rule.lost(by: request.entries.dropFirst(start).prefix(64), store: store)
+                    + rule.lost(by: request.nodes.dropFirst(start).prefix(64), store: store)
+            }
+        }
+        return count
     }
 
     private func forgetUpload(_ node: CoveredRows.Node) {

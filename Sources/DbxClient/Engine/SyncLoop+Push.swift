@@ -54,6 +54,7 @@ extension SyncLoop {
             held: held.ids, urgent: isUrgent, rowLimit: rowLimit)
         context.sendsWholeRows = sendsWholeRows
         context.heldNames = held.withNames
+        context.mayBeLarge = plansLeavingOut >= Self.mostPlansLeavingOut
         let id = CommitID(high: parts.entropy.next(), low: parts.entropy.next())
         let moment = parts.time.now()
         while true {
@@ -64,7 +65,9 @@ extension SyncLoop {
                 store.hasPlannedCommit = plan.commit != nil
                 return plan
             }
-            if let plan { return plan }
+            guard let plan else { continue }
+            plansLeavingOut = plan.leavesOut && !context.mayBeLarge ? plansLeavingOut + 1 : 0
+            return plan
         }
     }
 

@@ -53,6 +53,9 @@ final class SyncLoop {
     var isStagingFilling = false
     /// See `PushContext`; until the next commit is taken.
     var sendsWholeRows = false
+    /// Plans in a row that have left something out because it needs very much.
+    var plansLeavingOut = 0
+    static let mostPlansLeavingOut = 10
     var sorter = LocalOnlySorter()
     /// Which of the store's rules the sorter has.
     var rulesVersion = -1

@@ -62,7 +62,7 @@ struct RowRepair {
 
     private func end(_ entry: EntryRecord, in namespace: NamespaceRecord, _ commit: CommitID) throws {
         var entry = entry
-        (entry.node, entry.seq, entry.commit) = (nil, namespace.head, commit)
+        (entry.node, entry.seq, entry.commit, entry.leftUnseen) = (nil, namespace.head, commit, false)
         try rows.put(entry, in: namespace.id)
     }
 

@@ -4,14 +4,18 @@ import DbxWire
 
 /// Whether what the commit was based on still stands.
 extension CommitDraft {
-    /// Collects every row that is not as the commit thinks; throws `conflict` with all of them.
+    /// As many rows are told of that are not as the commit thinks: whoever gets them pulls, and tries again.
+    private static let shownRows = 500
+
+    /// Collects rows that are not as the commit thinks; throws `conflict` with them.
     func checkBases() throws {
         var nodes: [NodeID: NodeRow] = [:]
         var entries: [EntryRow] = []
-        for change in request.nodes {
+        var isEnough: Bool { nodes.count + entries.count >= Self.shownRows }
+        for change in request.nodes where !isEnough {
             if let current = try mismatch(change) { nodes[change.id] = current }
         }
-        for change in request.entries {
+        for change in request.entries where !isEnough {
             let current = try entryBefore(EntryKey(change))
             if !stands(change.base, current) {
                 entries.append(current.map(EntryRow.init) ?? .absent(change))

@@ -9,7 +9,10 @@ extension CommitDraft {
         for change in request.entries {
             let old = try entryBefore(EntryKey(change))?.node
             guard old != change.node else { continue }
-            if let old { try adjust(old) { $0.links -= 1 } }
+            if let old {
+                taking[old, default: []].append(change)
+                try adjust(old) { $0.links -= 1 }
+            }
             if let new = change.node {
                 guard try node(new) != nil else {
                     throw Self.invalidTree("The entry '\(change.name)' names node \(new), which does not exist.")
@@ -62,7 +65,7 @@ extension CommitDraft {
 
     /// A file that goes must be the one that the client last saw, under no other name than the client knows.
     private func checkIsMeantToEnd(_ node: NodeRecord) throws {
-        let taken = changesThatTake(node.id)
+        let taken = taking[node.id, default: []]
         let isUnseen = taken.compactMap(\.lastContent).max().map { $0 < node.contentSeq } ?? false
         guard isUnseen || taken.contains(where: \.hasOtherName) else { return }
         throw Problem(
@@ -75,10 +78,6 @@ extension CommitDraft {
             let node = try node(id), node.isLive, let before = node.before
         else { return false }
         return seen < before.contentSeq
-    }
-
-    private func changesThatTake(_ id: NodeID) -> [EntryChange] {
-        request.entries.filter { $0.node != id && entriesBefore[EntryKey($0)]??.node == id }
     }
 
     func checkTree() throws {
@@ -99,7 +98,7 @@ extension CommitDraft {
 
     /// A directory that goes must be empty. Others may have added to it: then this is a conflict, with what is in it.
     private func checkEmpty(_ directory: NodeID) throws {
-        let changes = request.entries.filter { $0.parent == directory }
+        let changes = changesByParent[directory, default: []]
         guard changes.allSatisfy({ $0.node == nil }) else {
             throw Self.invalidTree("The directory \(directory) is deleted and given an entry by one commit.")
         }

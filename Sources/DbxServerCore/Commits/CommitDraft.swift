@@ -43,6 +43,9 @@ final class CommitDraft {
     /// Where the commit puts each node; a directory has one place.
     private(set) lazy var placements: [NodeID: EntryChange] = Dictionary(
         request.entries.compactMap { change in change.node.map { ($0, change) } }, uniquingKeysWith: { $1 })
+    private(set) lazy var changesByParent = Dictionary(grouping: request.entries, by: \.parent)
+    /// The changes that take a name from a node.
+    var taking: [NodeID: [EntryChange]] = [:]
     private(set) lazy var changedKeys = Set(request.entries.map { EntryKey($0) })
 
     enum SegmentEdit {

@@ -52,7 +52,7 @@ package enum Operation: String, CaseIterable, Sendable {
         switch self {
         case .login: 16 << 10
         case .requestUploads: 512 << 10
-        case .commit: 40 << 20
+        case .commit: 24 << 20
         case .upload: 5 << 20
         case .readBlocks: 64 << 10
         default: 16 << 10

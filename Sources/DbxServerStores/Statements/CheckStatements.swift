@@ -23,7 +23,7 @@ package enum CheckStatements: String, SQLStatements {
         SELECT id FROM nodes WHERE namespace_id = ?1 AND deleted = 0 EXCEPT SELECT id FROM reached ORDER BY id
         """
     case danglingEntries = """
-        SELECT parent_id, name, node_id, seq, commit_id FROM entries
+        SELECT parent_id, name, node_id, seq, commit_id, left_unseen FROM entries
         WHERE namespace_id = ?1 AND node_id IS NOT NULL AND (
             NOT EXISTS (SELECT 1 FROM nodes WHERE nodes.namespace_id = ?1 AND nodes.id = entries.node_id
                 AND nodes.deleted = 0)

@@ -39,6 +39,8 @@ package struct TreeActivity: Hashable, Sendable {
     /// What a commit that the server has just taken told it. Called before its rows are settled here, with the store's
     /// lock held.
     package static func sent(_ request: CommitRequest, store: LocalStore) throws(StoreError) -> [TreeActivity] {
+        let rows = request.entries.count + request.nodes.count
+        guard rows <= 5 * limit else { return [TreeActivity(.more, [], bytes: Int64(rows))] }
         var reader = SentReader(store: store)
         for entry in request.entries { try reader.note(entry) }
         for node in request.nodes { try reader.note(node) }

@@ -32,14 +32,20 @@ package struct HoldRule: Hashable, Sendable, Codable {
         return false
     }
 
-    /// How many nodes a commit would take from the server. Before its rows are settled.
-    package func lost(in request: CommitRequest, store: LocalStore) throws(StoreError) -> Int {
+    /// How many nodes some names of a commit would take from the server. Before its rows are settled.
+    package func lost(by changes: some Sequence<EntryChange>, store: LocalStore) throws(StoreError) -> Int {
         var count = 0
-        for change in request.entries {
+        for change in changes {
             guard let entry = try store.entry(parent: change.parent, name: change.name) else { continue }
             if try holds(entry, in: store) { count += 1 }
         }
-        for change in request.nodes where change.content != nil {
+        return count
+    }
+
+    /// And how many of them some of its nodes would rewrite.
+    package func lost(by changes: some Sequence<NodeChange>, store: LocalStore) throws(StoreError) -> Int {
+        var count = 0
+        for change in changes where change.content != nil {
             if let node = try store.node(change.id), rewrites(node) { count += 1 }
         }
         return count

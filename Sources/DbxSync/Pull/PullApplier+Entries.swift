@@ -220,7 +220,7 @@ extension PullApplier {
     }
 
     /// Whether the removal is settled. A directory that is not empty is not, unless `evenIfFull`: then it comes back.
-    private mutating func finish(_ row: EntryRow, evenIfFull: Bool) throws -> Bool {
+    mutating func finish(_ row: EntryRow, evenIfFull: Bool) throws -> Bool {
         guard let parent = try store.node(row.parent),
             let local = try store.entry(parent: row.parent, name: row.name), row.seq > local.base
         else { return true }
@@ -242,6 +242,7 @@ extension PullApplier {
                 try store.rebaseEntry(parent: row.parent, name: row.name, base: row.seq, baseNode: nil)
             }
         } else {
+            if isUnseen(node, by: row) { leftUnseen.insert(id) }
             try received.willRemove(row.name, of: node, in: parent, store: store)
             try willTakeAway(row.name, in: parent)
             try store.putAgreedEntry(parent: row.parent, name: row.name, node: nil, seq: row.seq)
@@ -254,7 +255,9 @@ extension PullApplier {
     /// had not seen.
     private func isLastOfUnseen(_ file: LocalNode, _ row: EntryRow) throws -> Bool {
         guard isUnseen(file, by: row), !hasEnded(file.id), try isLastName(of: file) else { return false }
-        return try !store.dirtyEntries(baseNode: file.id).isEmpty
+        let ours = try store.dirtyEntries(baseNode: file.id)
+        // What came after we took a name gives that one back.
+        return !ours.isEmpty && ours.allSatisfy { $0.parted ?? 0 >= file.contentChange }
     }
 
     /// Whether the file's content was written before the row's commit, which did not know of it, or after that.

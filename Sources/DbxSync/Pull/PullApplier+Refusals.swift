@@ -64,6 +64,34 @@ extension PullApplier {
         try store.rebaseEntry(parent: row.parent, name: row.name, base: row.seq, baseNode: id)
     }
 
+    /// Names that refused files have here and not on the server, and of which no page tells: as in a folder that has to be
+    /// listed anew.
+    mutating func forgetMissing(
+        _ refused: RefusedRows, _ supplement: PullSupplement, at seq: Seq,
+        besides pages: ((ChangesPage) throws -> Void) throws -> Void
+    ) throws {
+        var missing: [LocalEntry] = []
+        for id in refused.nodes where !supplement.isGone(id) {
+            guard let node = try store.node(id), node.kind != .directory, !node.isNew else { continue }
+            let there = supplement.entries(of: id)
+            missing += try store.entries(of: node.number).filter { entry in
+                !entry.dirty && !there.contains { $0.parent == entry.parentID && $0.name == entry.name }
+            }
+        }
+        guard !missing.isEmpty else { return }
+        try pages { page in
+            missing.removeAll { entry in
+                page.entries.contains { $0.parent == entry.parentID && $0.name == entry.name }
+            }
+        }
+        isListing = true
+        defer { isListing = false }
+        for entry in missing {
+            let row = EntryRow(parent: entry.parentID, name: entry.name, node: nil, seq: seq, commit: nil)
+            _ = try finish(row, evenIfFull: false)
+        }
+    }
+
     /// Where one name was not as it was known, others may not be either.
     func compareAnew(_ refused: RefusedRows) throws {
         for id in Set(refused.entries.map(\.parent)) {

@@ -98,7 +98,10 @@ package struct PullApplier {
                 try store.setMeta(SyncMeta.restoring, nil)
                 try store.setMeta(SyncMeta.restoredAt, nil)
             }
-            if let refused, let supplement { try correct(refused, supplement) }
+            if let refused, let supplement {
+                try correct(refused, supplement)
+                try forgetMissing(refused, supplement, at: pages.seq, besides: forEachPage)
+            }
             try apply(forEachPage)
             if let refused { try compareAnew(refused) }
             try store.clearStaged()

@@ -27,6 +27,8 @@ extension CommitBuilder {
         guard entry.dirty, seen.insert(EntryKey(parent: entry.parentID, name: entry.name)).inserted else {
             return false
         }
+        // It could not go anyway.
+        guard seen.count <= ContentLimits.maximumCommitRows else { return true }
         if try context.rule?.holds(entry, in: store) ?? false { return true }
         if let node = entry.node, context.heldNames.contains(node) { return true }
         // Its answer would make the node as new as the server's, whose content has not come.

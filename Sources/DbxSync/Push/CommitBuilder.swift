@@ -88,14 +88,14 @@ struct CommitBuilder {
         needsTooMuch = false
     }
 
-    /// Adds a row with what it needs. Where that overfills the commit although it was not half full before, so it would the
-    /// next time: a row that many others need, as a new directory in the place of a large one, costs its work once.
+    /// Adds a row with what it needs. Where that overfills the commit although there was room for more to pick, so it would
+    /// the next time: a row that many others need, as a new directory in the place of a large one, costs its work once.
     private mutating func collect(_ row: Row, _ body: (inout Self) throws -> Void) throws {
         guard !tooMuch.contains(row) else { return needsTooMuch = true }
         let before = mark
         try body(&self)
         guard isOverfull else { return }
-        let hadRoom = before.nodes + before.entries <= rowLimit / 2 && before.bodyBytes <= Self.hardBodyLimit / 2
+        let hadRoom = before.nodes + before.entries < context.rowLimit && before.bodyBytes <= Self.hardBodyLimit / 2
         if needsTooMuch || hadRoom { tooMuch.insert(row) }
     }
 

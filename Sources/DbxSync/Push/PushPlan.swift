@@ -22,6 +22,8 @@ package struct PushContext {
     package var sendsWholeRows = false
     /// At most this many rows are picked (what they depend on comes on top).
     package var rowLimit: Int
+    /// What needs very much has waited long enough for everything else.
+    package var mayBeLarge = false
 
     package init(
         openForWriting: @escaping (InodeNumber) -> Bool, uploading: Set<InodeNumber> = [],
@@ -66,6 +68,8 @@ package struct PushPlan {
     package var commit: PlannedCommit?
     /// When a file that is still waiting for its quiet time becomes ready; nil when none waits for time alone.
     package var nextReadyAt: Timestamp?
+    /// Whether something needs more rows than the commit was to have.
+    package var leavesOut = false
 
     package init(uploads: [InodeNumber], commit: PlannedCommit?, nextReadyAt: Timestamp?) {
         self.uploads = uploads

@@ -13,41 +13,59 @@ package enum PushPlanner {
     /// And beyond this never: the server refuses more.
     private static let hardRowLimit = ContentLimits.maximumCommitRows - 500
 
+    /// Of the thread that plans: gathering what a row needs goes as deep as a commit has rows.
+    package static let stackBytes = 256 << 20
+
     package static func plan(
         store: LocalStore, context: PushContext, now: Timestamp, commitID: CommitID
     ) throws -> PushPlan {
-        let nodes = try freeNodes(store, context.rule)
+        let nodes = try freeNodes(store, context.rule, after: 0)
         var plan = PushPlan(uploads: [], commit: nil, nextReadyAt: nil)
-        chooseUploads(among: nodes, context: context, now: now, into: &plan)
-        plan.commit = try chooseCommit(nodes: nodes, store: store, context: context, now: now, commitID: commitID)
+        chooseUploads(among: nodes.rows, context: context, now: now, into: &plan)
+        let builder = try gather(nodes: nodes, store: store, context: context, now: now)
+        plan.leavesOut = builder.hasTooMuch
+        if !builder.isEmpty {
+            plan.commit = PlannedCommit(request: try builder.request(id: commitID), covered: builder.covered)
+        }
         return plan
     }
 
-    /// The first dirty nodes; what is held does not count, so that it hides nothing else.
-    private static func freeNodes(_ store: LocalStore, _ rule: HoldRule?) throws -> [LocalNode] {
-        guard let rule else { return try store.dirtyNodes(limit: window, afterChange: 0) }
-        var free: [LocalNode] = []
-        var last: Int64 = 0
-        while free.count < window {
-            let page = try store.dirtyNodes(limit: window, afterChange: last)
-            free += try page.filter { try !rule.holds($0, in: store) }
-            guard page.count == window, let change = page.last?.change else { break }
-            last = change
+    /// Dirty rows in the order of their last change, and the change behind which there may be more.
+    private typealias FreeRows<Row> = (rows: [Row], next: Int64?)
+
+    private static func freeNodes(
+        _ store: LocalStore, _ rule: HoldRule?, after change: Int64
+    ) throws -> FreeRows<LocalNode> {
+        try free(after: change, of: \.change) { last in
+            try store.dirtyNodes(limit: window, afterChange: last)
+        } holds: { node in
+            try rule?.holds(node, in: store) ?? false
         }
-        return free
     }
 
-    private static func freeEntries(_ store: LocalStore, _ rule: HoldRule?) throws -> [LocalEntry] {
-        guard let rule else { return try store.dirtyEntries(limit: window, afterChange: 0) }
-        var free: [LocalEntry] = []
-        var last: Int64 = 0
-        while free.count < window {
-            let page = try store.dirtyEntries(limit: window, afterChange: last)
-            free += try page.filter { try !rule.holds($0, in: store) }
-            guard page.count == window, let change = page.last?.change else { break }
-            last = change
+    private static func freeEntries(
+        _ store: LocalStore, _ rule: HoldRule?, after change: Int64
+    ) throws -> FreeRows<LocalEntry> {
+        try free(after: change, of: \.change) { last in
+            try store.dirtyEntries(limit: window, afterChange: last)
+        } holds: { entry in
+            try rule?.holds(entry, in: store) ?? false
         }
-        return free
+    }
+
+    /// What is held does not count, so that it hides nothing else.
+    private static func free<Row>(
+        after start: Int64, of change: (Row) -> Int64, page: (Int64) throws -> [Row], holds: (Row) throws -> Bool
+    ) throws -> FreeRows<Row> {
+        var free: [Row] = []
+        var last = start
+        while free.count < window {
+            let rows = try page(last)
+            free += try rows.filter { try !holds($0) }
+            guard rows.count == window, let row = rows.last else { return (free, nil) }
+            last = change(row)
+        }
+        return (free, last)
     }
 
     private static func chooseUploads(
@@ -77,22 +95,41 @@ package enum PushPlanner {
             && !context.held.contains(node.id)
     }
 
-    private static func chooseCommit(
-        nodes: [LocalNode], store: LocalStore, context: PushContext, now: Timestamp, commitID: CommitID
-    ) throws -> PlannedCommit? {
+    /// The rows of one commit. What only goes together with more than usual goes when nothing else does.
+    private static func gather(
+        nodes: FreeRows<LocalNode>, store: LocalStore, context: PushContext, now: Timestamp
+    ) throws -> CommitBuilder {
         func fill(upTo rowLimit: Int) throws -> CommitBuilder {
             var builder = try CommitBuilder(store: store, context: context, now: now, rowLimit: rowLimit)
-            for node in nodes where hasRoom(builder, context) { try grow(&builder) { try $0.add(node) } }
+            try fillFirst(&builder, nodes, context) {
+                try $0.add($1)
+            } more: {
+                try freeNodes(store, context.rule, after: $0)
+            }
             guard hasRoom(builder, context) else { return builder }
-            for entry in try freeEntries(store, context.rule) where hasRoom(builder, context) {
-                try grow(&builder) { try $0.add(entry) }
+            try fillFirst(&builder, freeEntries(store, context.rule, after: 0), context) {
+                try $0.add($1)
+            } more: {
+                try freeEntries(store, context.rule, after: $0)
             }
             return builder
         }
-        var builder = try fill(upTo: usualRowLimit)
-        if builder.isEmpty, builder.hasTooMuch { builder = try fill(upTo: hardRowLimit) }
-        guard !builder.isEmpty else { return nil }
-        return PlannedCommit(request: try builder.request(id: commitID), covered: builder.covered)
+        let builder = try fill(upTo: context.mayBeLarge ? hardRowLimit : usualRowLimit)
+        guard builder.isEmpty, builder.hasTooMuch, !context.mayBeLarge else { return builder }
+        return try fill(upTo: hardRowLimit)
+    }
+
+    /// Adds rows while there is room; beyond the first ones only until one of them can go.
+    private static func fillFirst<Row>(
+        _ builder: inout CommitBuilder, _ first: FreeRows<Row>, _ context: PushContext,
+        add: (inout CommitBuilder, Row) throws -> Void, more: (Int64) throws -> FreeRows<Row>
+    ) throws {
+        var rows = first
+        while true {
+            for row in rows.rows where hasRoom(builder, context) { try grow(&builder) { try add(&$0, row) } }
+            guard builder.isEmpty, builder.hasTooMuch, let next = rows.next else { return }
+            rows = try more(next)
+        }
     }
 
     private static func hasRoom(_ builder: CommitBuilder, _ context: PushContext) -> Bool {
