@@ -101,7 +101,7 @@ struct MalformedRequestTests {
         let namespace = try api.session().root.hex
         try api.call("POST", .login, body: [UInt8](repeating: 0x20, count: 20_000), expecting: 413)
         try api.call(
-            "POST", .commits, ["namespace": namespace], body: [UInt8](repeating: 0x20, count: (16 << 20) + 1),
+            "POST", .commits, ["namespace": namespace], body: [UInt8](repeating: 0x20, count: (24 << 20) + 1),
             expecting: 413)
         let connection = try RawHTTP(port: api.server.port)
         let path = Route.login.rawValue
