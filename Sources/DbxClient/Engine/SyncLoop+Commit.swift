@@ -54,8 +54,7 @@ extension SyncLoop {
         _ request: CommitRequest, _ covered: CoveredRows, _ result: CommitResult
     ) throws(APIError) {
         do {
-            let sent = try parts.shared.withStore { store in try TreeActivity.sent(request, store: store) }
-            massChanges.sent(try lost(by: request), now: now)
+            let sent = try tellOf(request)
             let outcome = CommitOutcome(of: request, covered, answer: result)
             while try parts.shared.withStore({ store in try outcome.step(store) }) {}
             try parts.shared.withStore { store in try store.dropDeadNodes(isOpen: { [tree] in tree.isOpen($0) }) }
@@ -75,18 +74,30 @@ extension SyncLoop {
         tree.roomMayHaveGrown()
     }
 
-    /// What the commit takes from the server, as the mass-change guard counts it; a few rows at a time, so that nobody waits for
-    /// all of them.
-    private func lost(by request: CommitRequest) throws -> Int {
+    /// Counts for the mass-change guard what the commit takes from the server. Returned is what it told.
+    private func tellOf(_ request: CommitRequest) throws -> [TreeActivity] {
         let rule = massChanges.rule(wall: parts.time.now())
-        var count = 0
-        for start in stride(from: 0, to: max(request.entries.count, request.nodes.count), by: 64) {
-            count += try parts.shared.withStore { store in
-                try rule.lost(by: request.entries.dropFirst(start).prefix(64), store: store)
-                    + rule.lost(by: request.nodes.dropFirst(start).prefix(64), store: store)
-            }
+        var lost = 0
+        var reader = SentReader()
+        try inPieces(request.entries) { entries, store in
+            lost += try rule.lost(by: entries, store: store)
+            for entry in entries { try reader.note(entry, in: store) }
         }
-        return count
+        try inPieces(request.nodes) { nodes, store in
+            lost += try rule.lost(by: nodes, store: store)
+            for node in nodes { try reader.note(node, in: store) }
+        }
+        massChanges.sent(lost, now: now)
+        return reader.finish()
+    }
+
+    /// A few rows at a time with the store's lock held, so that nobody waits for all of them.
+    private func inPieces<Row>(
+        _ rows: [Row], _ body: (ArraySlice<Row>, LocalStore) throws -> Void
+    ) throws {
+        for start in stride(from: 0, to: rows.count, by: 64) {
+            try parts.shared.withStore { store in try body(rows[start...].prefix(64), store) }
+        }
     }
 
     private func forgetUpload(_ node: CoveredRows.Node) {

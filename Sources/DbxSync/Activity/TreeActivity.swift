@@ -36,18 +36,6 @@ package struct TreeActivity: Hashable, Sendable {
     /// How many lines one commit or pull may make.
     package static let limit = 1_000
 
-    /// What a commit that the server has just taken told it. Called before its rows are settled here, with the store's
-    /// lock held.
-    package static func sent(_ request: CommitRequest, store: LocalStore) throws(StoreError) -> [TreeActivity] {
-        let rows = request.entries.count + request.nodes.count
-        guard rows <= 5 * limit else { return [TreeActivity(.more, [], bytes: Int64(rows))] }
-        var reader = SentReader(store: store)
-        for entry in request.entries { try reader.note(entry) }
-        for node in request.nodes { try reader.note(node) }
-        try reader.noteRemovals()
-        return limited(reader.activities)
-    }
-
     static func limited(_ activities: [TreeActivity]) -> [TreeActivity] {
         guard activities.count > limit else { return activities }
         let left = TreeActivity(.more, [], bytes: Int64(activities.count - limit))
@@ -55,19 +43,19 @@ package struct TreeActivity: Hashable, Sendable {
     }
 }
 
-/// Tells renames from creations and removals by what the server had under the names of a commit.
-private struct SentReader {
-    let store: LocalStore
-    private(set) var activities: [TreeActivity] = []
+/// What a commit that the server has just taken told it. Tells renames from creations and removals by what the server had
+/// under the names: it is given all entries and then all nodes, before they are settled here, with the store's lock held.
+package struct SentReader {
+    private var activities: [TreeActivity] = []
     /// Names that go away, by what they led to.
     private var removed: [NodeID: [UInt8]] = [:]
     private var arrived: [(node: LocalNode, path: [UInt8])] = []
     /// Nodes that took a name which something else had.
     private var replacing: Set<NodeID> = []
 
-    init(store: LocalStore) { self.store = store }
+    package init() {}
 
-    mutating func note(_ entry: EntryChange) throws(StoreError) {
+    package mutating func note(_ entry: EntryChange, in store: LocalStore) throws(StoreError) {
         guard let parent = try store.node(entry.parent),
             let path = try TreePath.path(of: entry.name, under: parent.number, in: store)
         else { return }
@@ -80,7 +68,7 @@ private struct SentReader {
         if !node.isNew { arrived.append((node, path)) }
     }
 
-    mutating func note(_ change: NodeChange) throws(StoreError) {
+    package mutating func note(_ change: NodeChange, in store: LocalStore) throws(StoreError) {
         guard let node = try store.node(change.id), let path = try TreePath.path(of: node.number, in: store) else {
             return
         }
@@ -94,7 +82,7 @@ private struct SentReader {
         }
     }
 
-    mutating func noteRemovals() throws(StoreError) {
+    package consuming func finish() -> [TreeActivity] {
         for (node, path) in arrived {
             if let from = removed.removeValue(forKey: node.id) {
                 activities.append(TreeActivity(.renamed, path, from: from))
@@ -103,6 +91,6 @@ private struct SentReader {
             }
         }
         let gone = removed.values.sorted { $0.lexicographicallyPrecedes($1) }
-        activities += gone.map { TreeActivity(.deleted, $0) }
+        return TreeActivity.limited(activities + gone.map { TreeActivity(.deleted, $0) })
     }
 }
