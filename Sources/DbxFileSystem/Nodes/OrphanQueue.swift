@@ -26,10 +26,13 @@ final class OrphanQueue: Sendable {
 
 extension FileSystem {
     private static let batch = 8
+    /// How many may wait: what an epoch that somebody waits for removes first.
+    private static let mostWaiting = 4_096
 
-    /// Removes the orphan soon: with others once there are some, at the latest before the next epoch.
+    /// Removes the orphan before the next epoch; right away only where many wait already, for in a burst of removals that
+    /// would compete for the store with the removals to come.
     func scheduleRemoval(of number: InodeNumber) {
-        if orphans.add([number]) >= Self.batch { removeSomeOrphans() }
+        if orphans.add([number]) >= Self.mostWaiting { removeSomeOrphans() }
     }
 
     /// Removes all that wait.
