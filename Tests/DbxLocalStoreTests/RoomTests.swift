@@ -97,4 +97,49 @@ import Testing
             #expect(space.idleBytes == Int64(all.count { $0 == .free || $0 == .pending }) * SpaceMap.pageBytes)
         }
     }
+
+    @Test(arguments: testSeeds(20))
+    func `Ranges in place of others count as if the new were taken, then the old released`(seed: UInt64) {
+        let entropy = SeededEntropy(seed: seed)
+        let pages = 60
+        var (space, plain) = (SpaceMap(), SpaceMap())
+        for segment in Int32(1)...2 {
+            space.addSegment(segment)
+            plain.addSegment(segment)
+        }
+        func ranges(_ most: Int) -> [SegmentRange] {
+            (0..<entropy.number(below: most)).map { _ in
+                let first = entropy.number(below: pages)
+                let end = first + 1 + entropy.number(below: pages - first)
+                return SegmentRange(segment: Int32(1 + entropy.number(below: 2)), pages: first..<end)
+            }
+        }
+        var held: [SegmentRange] = []
+        for _ in 0..<60 {
+            let new = ranges(entropy.number(below: 10) == 0 ? 40 : 4)
+            let left = held.partition { _ in entropy.number(below: 2) == 0 }
+            let old = Array(held[left...])
+            held.removeSubrange(left...)
+            held += new
+            space.exchange(old, for: new)
+            for range in new { plain.retain(range.location, range.length) }
+            for range in old { plain.release(range.location, range.length) }
+            #expect(space.idleBytes == plain.idleBytes)
+            for segment in Int32(1)...2 {
+                for page in 0..<pages {
+                    let place = SegmentLocation(segment: segment, position: Int64(page) * SpaceMap.pageBytes)
+                    #expect(space.isTaken(place, 1) == plain.isTaken(place, 1))
+                    #expect(space.isTaken(place, 1) == held.contains { $0.segment == segment && $0.pages ~= page })
+                }
+            }
+        }
+    }
+
+    @Test func `What is added at the end of a large range is all that is looked at`() {
+        var old = [SegmentRange(segment: 1, pages: 0..<16_000)]
+        var new = [SegmentRange(segment: 1, pages: 0..<16_001)]
+        SegmentRange.dropCommon(&old, &new)
+        #expect(old.isEmpty)
+        #expect(new == [SegmentRange(segment: 1, pages: 16_000..<16_001)])
+    }
 }

@@ -31,6 +31,12 @@ package struct LocalExtent: Hashable, Sendable, Codable {
         if case .staging = source { true } else { false }
     }
 
+    /// The pages of the segment files that hold it; nil for a block's.
+    var stagedRange: SegmentRange? {
+        guard case .staging(let location, _) = source else { return nil }
+        return SegmentRange(location, length)
+    }
+
     /// The part within `range`, which must overlap.
     package func clipped(to range: Range<Int64>) -> LocalExtent {
         let part = self.range.clamped(to: range)

@@ -161,6 +161,11 @@ extension LocalStore {
 
     /// Replaces what `range` of the file says and marks the stretches for the next upload.
     private func splice(_ node: inout LocalNode, _ range: Range<Int64>, _ new: [LocalExtent]) throws {
+        let only = StretchKey(node: node.number, index: ContentLimits.segmentIndex(of: range.lowerBound))
+        if !range.isEmpty, range.upperBound <= only.range.upperBound {
+            try mark(only)
+            return try replace(&node, only, range, new)
+        }
         let pieces = Dictionary(grouping: new) { ContentLimits.segmentIndex(of: $0.offset) }
         let filled = pieces.keys.map { StretchKey(node: node.number, index: $0) }
         for key in Set(try affected(node.number, range) + filled).sorted(by: { $0.index < $1.index }) {
@@ -193,11 +198,9 @@ extension LocalStore {
         if node.contentDirty || removesStaging || added.contains(where: \.isStaging) {
             stagingLog.splice(key.node, part, new, removesStaging: removesStaging)
         }
-        for extent in added { retain(extent) }
-        for extent in removed { release(extent) }
+        exchange(removed, for: added)
         undo.append { [unowned self] in
-            for extent in removed { retain(extent) }
-            for extent in added { release(extent) }
+            exchange(added, for: removed)
             stretches[key] = before
         }
         let kept = Set(added.map(\.offset))

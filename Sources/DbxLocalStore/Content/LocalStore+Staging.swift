@@ -82,9 +82,9 @@ extension LocalStore {
     ) -> SegmentLocation {
         let location = reservation.location
         let rest = reservation.remaining - length
-        space.retain(location, length)
-        if rest > 0 { space.retain(location.advanced(by: length), rest) }
-        space.release(location, reservation.remaining)
+        var parts = [SegmentRange(location, length)]
+        if rest > 0 { parts.append(SegmentRange(location.advanced(by: length), rest)) }
+        space.exchange([SegmentRange(location, reservation.remaining)], for: parts)
         reservation.location = location.advanced(by: length)
         reservation.remaining = rest
         reservation.nextOffset += length
@@ -132,6 +132,13 @@ extension LocalStore {
         guard case .staging(let location, _) = extent.source else { return }
         space.release(location, extent.length)
         stagingBytes -= extent.length
+    }
+
+    /// `new` takes the place of `old`.
+    func exchange(_ old: [LocalExtent], for new: [LocalExtent]) {
+        space.exchange(old.compactMap(\.stagedRange), for: new.compactMap(\.stagedRange))
+        for extent in new where extent.isStaging { stagingBytes += extent.length }
+        for extent in old where extent.isStaging { stagingBytes -= extent.length }
     }
 
     /// From now on nothing written so far is replaced in place.

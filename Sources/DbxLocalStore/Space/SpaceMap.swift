@@ -45,10 +45,6 @@ struct SpaceMap {
 
     var nextSegmentNumber: Int32 { (order.max() ?? 0) + 1 }
 
-    private static func pages(_ location: SegmentLocation, _ length: Int64) -> Range<Int> {
-        Int(location.position / pageBytes)..<Int((location.position + length + pageBytes - 1) / pageBytes)
-    }
-
     /// Keeps the pages of all segments there are as they are, free ones too.
     mutating func freeze() { frozen = Set(order) }
     mutating func thaw() { frozen = [] }
@@ -92,37 +88,65 @@ struct SpaceMap {
     }
 
     /// One more range touches these bytes.
-    mutating func retain(_ location: SegmentLocation, _ length: Int64) {
-        guard let segment = segments[location.segment] else { return }
-        for page in Self.pages(location, length) {
-            switch segment.pages[page] {
-            case 0:
-                segment.freePages -= 1
-                idlePages -= 1
-                segment.pages[page] = 1
-            case Self.pending:
-                idlePages -= 1
-                segment.pages[page] = 1
-            case Self.given:
-                segment.givenPages -= 1
-                givenPages -= 1
-                segment.pages[page] = 1
-            case let count: segment.pages[page] = count + 1
-            }
-        }
-    }
+    mutating func retain(_ location: SegmentLocation, _ length: Int64) { retain(SegmentRange(location, length)) }
 
     /// One range less touches these bytes.
-    mutating func release(_ location: SegmentLocation, _ length: Int64) {
-        guard let segment = segments[location.segment] else { return }
-        for page in Self.pages(location, length) {
-            switch segment.pages[page] {
-            case 0, Self.pending, Self.given: break
+    mutating func release(_ location: SegmentLocation, _ length: Int64) { release(SegmentRange(location, length)) }
+
+    /// Ranges come in the place of others. Pages of both are not looked at: what takes the place of a large range is often
+    /// most of it.
+    mutating func exchange(_ old: [SegmentRange], for new: [SegmentRange]) {
+        var (leaving, coming) = (old, new)
+        if old.count * new.count <= 64 { SegmentRange.dropCommon(&leaving, &coming) }
+        for range in coming { retain(range) }
+        for range in leaving { release(range) }
+    }
+
+    private mutating func retain(_ range: SegmentRange) {
+        guard let segment = segments[range.segment] else { return }
+        let found = Self.retain(range.pages, &segment.pages)
+        segment.freePages -= found.free
+        segment.givenPages -= found.given
+        idlePages -= found.free + found.pending
+        givenPages -= found.given
+    }
+
+    private mutating func release(_ range: SegmentRange) {
+        guard let segment = segments[range.segment] else { return }
+        let before = freed.count
+        Self.release(range.pages, &segment.pages) { freed.append((range.segment, $0)) }
+        idlePages += freed.count - before
+    }
+
+    /// Says how many of the pages nothing had touched. The counts are lent as a whole: a class's property is checked for
+    /// conflicting accesses at each of them.
+    private static func retain(
+        _ range: Range<Int>, _ pages: inout [UInt32]
+    ) -> (free: Int, pending: Int, given: Int) {
+        var found = (free: 0, pending: 0, given: 0)
+        for page in range {
+            switch pages[page] {
+            case 0: found.free += 1
+            case pending: found.pending += 1
+            case given: found.given += 1
+            case let count:
+                pages[page] = count + 1
+                continue
+            }
+            pages[page] = 1
+        }
+        return found
+    }
+
+    /// Tells of each page that nothing touches any more.
+    private static func release(_ range: Range<Int>, _ pages: inout [UInt32], _ tell: (Int) -> Void) {
+        for page in range {
+            switch pages[page] {
+            case 0, pending, given: break
             case 1:
-                segment.pages[page] = Self.pending
-                freed.append((location.segment, page))
-                idlePages += 1
-            case let count: segment.pages[page] = count - 1
+                pages[page] = pending
+                tell(page)
+            case let count: pages[page] = count - 1
             }
         }
     }
@@ -164,7 +188,7 @@ struct SpaceMap {
         for number in order.reversed() where left > 0 && !frozen.contains(number) {
             for run in freeRuns(in: number) where left > 0 {
                 let range = SegmentRange(segment: number, pages: run.prefix(left))
-                retain(range.location, range.length)
+                retain(range)
                 taken.append(range)
                 left -= range.pages.count
             }
@@ -186,7 +210,7 @@ struct SpaceMap {
     /// Pages that were taken and have no room: they are free, and their room is the disk's.
     mutating func giveUp(_ location: SegmentLocation, _ length: Int64) {
         guard let segment = segments[location.segment] else { return }
-        for page in Self.pages(location, length) where segment.pages[page] == 1 {
+        for page in SegmentRange(location, length).pages where segment.pages[page] == 1 {
             segment.pages[page] = Self.given
             segment.givenPages += 1
             givenPages += 1
@@ -197,7 +221,7 @@ struct SpaceMap {
     mutating func giveUpFree(in number: Int32) {
         for run in freeRuns(in: number) {
             let range = SegmentRange(segment: number, pages: run)
-            retain(range.location, range.length)
+            retain(range)
             giveUp(range.location, range.length)
         }
     }
@@ -206,7 +230,7 @@ struct SpaceMap {
 
     /// Whether any page of these bytes is touched by a range; for tests of the invariant.
     func isTaken(_ location: SegmentLocation, _ length: Int64) -> Bool {
-        Self.pages(location, length).contains { page in
+        SegmentRange(location, length).pages.contains { page in
             let count = segments[location.segment]?.pages[page] ?? 0
             return count != 0 && count != Self.pending && count != Self.given
         }
