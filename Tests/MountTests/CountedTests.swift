@@ -22,6 +22,17 @@ extension MountTests {
         }
 
         @Test(.timeLimit(.minutes(3)))
+        func `a small write is one request`() throws {
+            let server = try makeServer()
+            let client = try MountedClient.mounted(on: server, name: "laptop")
+            let before = try client.counters()
+            try client.script("dd if=/dev/zero of=file bs=128 count=500 2>&1")
+            let after = try client.counters()
+            #expect(after.fuse("write") - before.fuse("write") == 500)
+            #expect(after.fuse("getxattr") - before.fuse("getxattr") <= 1)
+        }
+
+        @Test(.timeLimit(.minutes(3)))
         func `a burst of changes does not wake the engine for each`() throws {
             let server = try makeServer()
             let client = try MountedClient.mounted(on: server, name: "laptop")

@@ -9,6 +9,8 @@ package protocol KernelNotifier: Sendable {
     /// A node's attributes and all cached content; of a directory its listing.
     func invalidateContent(of number: InodeNumber)
     func invalidateAttributes(of number: InodeNumber)
+    /// The same, done on return: also from a thread that serves a request, for the kernel waits for nothing to do it.
+    func invalidateAttributesAtOnce(of number: InodeNumber)
 }
 
 /// What the rest of the client hears of the file system. Called on any thread without a lock, often: implementations

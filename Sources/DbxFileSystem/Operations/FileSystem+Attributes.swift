@@ -10,6 +10,7 @@ extension FileSystem {
     /// chmod, chown, truncate and utimens in one. The kernel has checked that the caller may.
     package func setAttributes(of number: InodeNumber, to change: AttributeChange) throws(Errno) -> FileAttributes {
         try ownership.checkChange(uid: change.uid, gid: change.gid)
+        if change.clearsSetID { try clearSetID(of: number) }
         let now = time.now()
         let node = try inStore { store in
             // Rules first: a transaction turns every error into one of the store.
@@ -60,24 +61,10 @@ extension FileSystem {
         if let gid = change.gid, gid != ownership.shownGroup(node.attributes.gid) {
             update.gid = .some(ownership.storedGroup(gid))
         }
-        if change.uid != nil || change.gid != nil, change.permissions == nil, node.kind != .directory {
+        if change.changesOwner, change.permissions == nil, node.kind != .directory {
             update.mode = node.attributes.mode.withoutSetID
         }
         update.mtime = change.modificationTime.map { $0.timestamp(now: now) }
         return update
-    }
-}
-
-extension UInt16 {
-    static let setUserID: UInt16 = 0o4000
-    static let setGroupID: UInt16 = 0o2000
-    static let groupExecute: UInt16 = 0o010
-
-    /// Permission bits after a change that voids set-id (write(2), chown(2)): set-group-id without group execution stays,
-    /// as on Linux.
-    var withoutSetID: UInt16 {
-        var mode = self & ~Self.setUserID
-        if mode & Self.groupExecute != 0 { mode &= ~Self.setGroupID }
-        return mode
     }
 }

@@ -37,15 +37,10 @@ extension FileSystem {
 
     private func truncateAtOpen(_ number: InodeNumber, by caller: Caller) throws(Errno) {
         let now = time.now()
+        if caller.uid != 0 { try clearSetID(of: number) }
         try inStore { store in
-            let node = try store.requireFile(number)
-            let mode = node.attributes.mode.withoutSetID
-            try store.transaction {
-                try store.truncate(number, to: 0, now: now)
-                if caller.uid != 0, mode != node.attributes.mode {
-                    _ = try store.setAttributes(number, AttributeUpdate(mode: mode), now: now)
-                }
-            }
+            _ = try store.requireFile(number)
+            try store.truncate(number, to: 0, now: now)
         }
         nodes.noteUnsynced(number)
         changed()

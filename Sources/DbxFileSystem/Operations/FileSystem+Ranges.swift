@@ -22,10 +22,13 @@ extension FileSystem {
     private static let longestCopy: Int64 = 1 << 30
 
     /// fallocate(2) by editing extents: holes take no room, here or on the server.
-    package func change(_ number: InodeNumber, _ range: Range<Int64>, _ change: RangeChange) throws(Errno) {
+    package func change(
+        _ number: InodeNumber, _ range: Range<Int64>, _ change: RangeChange, clearsSetID: Bool = false
+    ) throws(Errno) {
         guard range.lowerBound >= 0, !range.isEmpty else { throw .invalidArgument }
         guard range.upperBound <= ContentLimits.maximumFileBytes else { throw .fileTooLarge }
         let now = time.now()
+        if clearsSetID { try clearSetID(of: number) }
         try inStore { store in
             let node = try store.requireFile(number)
             try store.transaction {
@@ -49,10 +52,12 @@ extension FileSystem {
     /// copy_file_range(2): the target gets the source's extents, no byte is copied. Returns how many bytes it was, fewer
     /// at the end of the source.
     package func copyRange(
-        from source: InodeNumber, at sourceOffset: Int64, to target: InodeNumber, at targetOffset: Int64, count: Int
+        from source: InodeNumber, at sourceOffset: Int64, to target: InodeNumber, at targetOffset: Int64, count: Int,
+        clearsSetID: Bool = false
     ) throws(Errno) -> Int {
         guard sourceOffset >= 0, targetOffset >= 0, count >= 0 else { throw .invalidArgument }
         try checkQuota()
+        if clearsSetID { try clearSetID(of: target) }
         let now = time.now()
         let copied = try inStore { store in
             let size = try store.requireFile(source).size

@@ -21,10 +21,12 @@ package struct AttributeChange: Hashable, Sendable {
     package var size: Int64?
     package var accessTime: Moment?
     package var modificationTime: Moment?
+    /// Set-id bits go with the size, for the caller may not keep them.
+    package var clearsSetID: Bool
 
     package init(
         permissions: UInt16? = nil, uid: UInt32? = nil, gid: UInt32? = nil, size: Int64? = nil,
-        accessTime: Moment? = nil, modificationTime: Moment? = nil
+        accessTime: Moment? = nil, modificationTime: Moment? = nil, clearsSetID: Bool = false
     ) {
         self.permissions = permissions
         self.uid = uid
@@ -32,8 +34,11 @@ package struct AttributeChange: Hashable, Sendable {
         self.size = size
         self.accessTime = accessTime
         self.modificationTime = modificationTime
+        self.clearsSetID = clearsSetID
     }
 
+    var changesOwner: Bool { uid != nil || gid != nil }
+
     /// Whether anything but the size and the access time changes.
-    var hasRowChange: Bool { permissions != nil || uid != nil || gid != nil || modificationTime != nil }
+    var hasRowChange: Bool { permissions != nil || changesOwner || modificationTime != nil }
 }

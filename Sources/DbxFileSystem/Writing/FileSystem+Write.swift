@@ -6,15 +6,15 @@ import Synchronization
 extension FileSystem {
     /// Writes to staging and returns the count; nil where staging has no room: the caller goes on with `writeWhenRoom`.
     ///
-    /// Once this has returned, a killed daemon loses nothing of it; a power cut may, until an epoch covers it. That a
-    /// write clears set-id bits is the kernel's doing: it asks for the change of mode.
+    /// Once this has returned, a killed daemon loses nothing of it; a power cut may, until an epoch covers it.
     package func writeAtOnce(
-        _ bytes: RawSpan, to number: InodeNumber, at offset: Int64
+        _ bytes: RawSpan, to number: InodeNumber, at offset: Int64, clearsSetID: Bool = false
     ) throws(Errno) -> Int? {
         let count = bytes.byteCount
         guard offset >= 0 else { throw .invalidArgument }
         guard offset <= ContentLimits.maximumFileBytes - Int64(count) else { throw .fileTooLarge }
         try checkQuota()
+        if clearsSetID { try clearSetID(of: number) }
         while true {
             switch try stage(bytes, to: number, at: offset) {
             case .done(let load):

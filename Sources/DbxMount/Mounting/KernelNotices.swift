@@ -49,6 +49,14 @@ final class KernelNotices: KernelNotifier {
         post(.inode(FuseInode(number), offset: -1, length: 0))
     }
 
+    func invalidateAttributesAtOnce(of number: InodeNumber) {
+        let notifier = state.withLock { state in
+            state.attributes += 1
+            return state.notifier
+        }
+        notifier?.forgetAttributes(of: FuseInode(number))
+    }
+
     private func post(_ notice: FuseNotice) {
         let notifier = state.withLock { state in
             if state.notifier == nil { state.waiting.append(notice) }

@@ -117,10 +117,11 @@ extension OpenOptions {
 }
 
 extension AttributeChange {
-    init(_ change: FuseAttributeChange) {
+    init(_ change: FuseAttributeChange, clearsSetID: Bool) {
         self.init(
             permissions: change.mode.map(\.permissions), uid: change.uid, gid: change.gid, size: change.size,
-            accessTime: change.accessTime.map(Moment.init), modificationTime: change.modificationTime.map(Moment.init))
+            accessTime: change.accessTime.map(Moment.init), modificationTime: change.modificationTime.map(Moment.init),
+            clearsSetID: clearsSetID)
     }
 }
 

@@ -77,7 +77,9 @@ extension MountOperations {
     ) {
         count(.write)
         do throws(Errno) {
-            if let count = try fileSystem.writeAtOnce(bytes, to: inode.number, at: offset) {
+            let count = try fileSystem.writeAtOnce(
+                bytes, to: inode.number, at: offset, clearsSetID: context.clearsSetID)
+            if let count {
                 return answer(reply, count: count, flags)
             }
         } catch {
@@ -136,7 +138,7 @@ extension MountOperations {
             let (end, isTooFar) = offset.addingReportingOverflow(length)
             guard offset >= 0, length > 0 else { throw .invalidArgument }
             guard !isTooFar else { throw .fileTooLarge }
-            try fileSystem.change(inode.number, offset..<end, change)
+            try fileSystem.change(inode.number, offset..<end, change, clearsSetID: context.mayNotKeepSetID)
             reply.succeed()
         } catch {
             reply.fail(error.rawValue)
@@ -151,7 +153,8 @@ extension MountOperations {
         do throws(Errno) {
             guard flags == 0 else { throw .invalidArgument }
             let copied = try fileSystem.copyRange(
-                from: source.inode.number, at: source.offset, to: target.inode.number, at: target.offset, count: size)
+                from: source.inode.number, at: source.offset, to: target.inode.number, at: target.offset, count: size,
+                clearsSetID: context.mayNotKeepSetID)
             reply.succeed(count: copied)
         } catch {
             reply.fail(error.rawValue)
@@ -170,6 +173,11 @@ extension MountOperations {
             reply.fail(error.rawValue)
         }
     }
+}
+
+extension FuseContext {
+    /// For requests with which the kernel does not say so.
+    fileprivate var mayNotKeepSetID: Bool { uid != 0 }
 }
 
 /// Passes the result of a read that had to wait on to the kernel.

@@ -23,6 +23,7 @@ final class MountOperations: FuseOperations {
         connection.maximumWriteBytes = 1 << 20
         // The kernel waits for asynchronous direct reads in a way that no signal ends (fuse_direct_IO).
         connection.wanted.remove(.asynchronousDirectIO)
+        if connection.offered.contains(.clearsPrivileges) { connection.wanted.insert(.clearsPrivileges) }
     }
 
     func destroy() { ended() }
@@ -108,7 +109,8 @@ final class MountOperations: FuseOperations {
                     try self.attributes(of: inode, for: staged), timeoutSeconds: KernelCache.seconds)
             }
             count(.setattr)
-            let attributes = try fileSystem.setAttributes(of: inode.number, to: AttributeChange(change))
+            let attributes = try fileSystem.setAttributes(
+                of: inode.number, to: AttributeChange(change, clearsSetID: context.clearsSetID))
             reply.succeed(FuseAttributes(attributes), timeoutSeconds: KernelCache.seconds)
         } catch {
             reply.fail(error.rawValue)

@@ -37,6 +37,16 @@ package final class FuseNotifier: Sendable {
         return true
     }
 
+    /// The kernel has forgotten an inode's attributes when this returns. The one notice for which it takes no lock that a
+    /// request may hold (fuse_reverse_inval_inode): operations may call it.
+    package func forgetAttributes(of inode: FuseInode) {
+        let isSent = send(.inode(inode, offset: -1, length: 0))
+        queue.withLock { queue in
+            queue.sent += isSent ? 1 : 0
+            queue.failed += isSent ? 0 : 1
+        }
+    }
+
     /// Waits until `post` would take `notices` more. Never to be called by an operation.
     @discardableResult
     package func waitForRoom(for notices: Int = 1, seconds: Double? = nil) -> Bool {

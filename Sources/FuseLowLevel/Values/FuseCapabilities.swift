@@ -24,9 +24,8 @@ package struct FuseCapabilities: OptionSet, Hashable, Sendable {
     package static let writebackCache = Self(FUSE_CAP_WRITEBACK_CACHE)
     package static let parallelDirectoryOperations = Self(FUSE_CAP_PARALLEL_DIROPS)
     package static let posixACL = Self(FUSE_CAP_POSIX_ACL)
-    /// The file system itself drops set-id bits where `FuseContext.clearsSetID` says so and on chown, and
-    /// security.capability on write, truncate and chown. Without this the kernel asks for that attribute before every
-    /// write. (FUSE_HANDLE_KILLPRIV_V2 of the protocol; no bit of libfuse 3.14, which is why this one is our own.)
+    /// The file system itself drops set-id bits where `FuseContext.clearsSetID` says so and on chown. Without this the
+    /// kernel asks for security.capability before every write. (FUSE_HANDLE_KILLPRIV_V2 of the protocol; no bit of libfuse 3.14, which is why this one is our own.)
     package static let clearsPrivileges = Self(rawValue: 1 << 31)
     package static let cacheSymlinks = Self(FUSE_CAP_CACHE_SYMLINKS)
     package static let noOpen = Self(FUSE_CAP_NO_OPEN_SUPPORT)

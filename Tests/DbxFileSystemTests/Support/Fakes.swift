@@ -174,5 +174,6 @@ final class RecordingNotifier: KernelNotifier {
         state.withLock { $0.append(.entry(directory, name.display)) }
     }
     func invalidateContent(of number: InodeNumber) { state.withLock { $0.append(.content(number)) } }
+    func invalidateAttributesAtOnce(of number: InodeNumber) { invalidateAttributes(of: number) }
     func invalidateAttributes(of number: InodeNumber) { state.withLock { $0.append(.attributes(number)) } }
 }

@@ -2,6 +2,7 @@
 // Linux calls that only tests make and that Swift's Glibc module does not import.
 #include <errno.h>
 #include <stddef.h>
+#include <linux/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/xattr.h>
@@ -35,6 +36,12 @@ static inline int dbxfs_test_fallocate(int file, int mode, long offset, long len
 
 static inline long dbxfs_test_copy(int source, long source_offset, int target, long target_offset, size_t count) {
     return syscall(SYS_copy_file_range, source, &source_offset, target, &target_offset, count, 0);
+}
+
+/// The mode of a file, as statx(2) tells who asks for nothing else; 0 where it fails.
+static inline int dbxfs_test_mode(const char *path) {
+    struct statx status;
+    return syscall(SYS_statx, -100 /* AT_FDCWD */, path, 0, STATX_MODE, &status) == 0 ? status.stx_mode : 0;
 }
 
 /// fcntl(2) with a lock (struct flock) of `type` on `length` bytes from `start`; variadic functions do not import, and
