@@ -222,6 +222,7 @@ final class WatchedTree: SyncedTree {
     func apply(changes: [TreeChange]) { fileSystem.apply(changes: changes) }
     func openForWriting(_ number: InodeNumber) -> Bool { fileSystem.openForWriting(number) }
     func isOpen(_ number: InodeNumber) -> Bool { fileSystem.isOpen(number) }
+    func removeOrphans() { fileSystem.removeOrphans() }
     func setQuota(_ quota: StorageQuota?) { fileSystem.setQuota(quota) }
     func roomMayHaveGrown() { fileSystem.roomMayHaveGrown() }
 

@@ -37,6 +37,29 @@ struct LockTimeTests {
         #expect(try #require(device.settlingCosts.max()) < 100_000)
     }
 
+    @Test("those that are removed again hide nothing that is made later, and leave the store a few at a time")
+    func removed() throws {
+        let device = try device()
+        for index in 0..<Self.files { _ = try device.store.unlink(.root, Name("f\(index)")!, now: device.moment()) }
+        let file = NewNode(kind: .file, mode: 0o644)
+        let kept = try device.store.create(file, in: .root, Name("kept")!, now: device.moment())
+        try device.store.truncate(kept.number, to: 5, now: device.moment())
+        let plan = try PushPlanner.plan(
+            store: device.store, context: PushContext(openForWriting: { _ in false }, urgent: true),
+            now: device.moment(), commitID: CommitID(high: 1, low: 1))
+        #expect(plan.uploads == [kept.number])
+        var costs: [Int64] = []
+        var last: InodeNumber?
+        repeat {
+            let (next, cost) = try cost(on: device) { try $0.dropDeadNodes(after: last, limit: 64) { _ in false } }
+            costs.append(cost)
+            last = next
+        } while last != nil
+        #expect(try #require(costs.max()) < 100_000)
+        #expect(try device.store.node(InodeNumber(rawValue: kept.number.rawValue - 1)) == nil)
+        #expect(try device.store.node(kept.number) != nil)
+    }
+
     @Test("the guard counts what it guards, not what is new")
     func guarding() throws {
         let device = try device()

@@ -84,7 +84,7 @@ struct OpenFileTests {
         try setting.elsewhere("save d/f theirs")
         #expect(try setting.close().filter { $0.key.hasPrefix("/d/") } == ["/d/f": "theirs"])
         // As after each pull.
-        try setting.here.store.dropDeadNodes { _ in false }
+        _ = try setting.here.store.dropDeadNodes { _ in false }
         #expect(try setting.here.store.node(setting.open) == nil)
     }
 

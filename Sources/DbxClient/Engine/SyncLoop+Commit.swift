@@ -57,7 +57,7 @@ extension SyncLoop {
             let sent = try tellOf(request)
             let outcome = CommitOutcome(of: request, covered, answer: result)
             while try parts.shared.withStore({ store in try outcome.step(store) }) {}
-            try parts.shared.withStore { store in try store.dropDeadNodes(isOpen: { [tree] in tree.isOpen($0) }) }
+            try dropDeadNodes()
             parts.journal.add(.sent, sent)
         } catch {
             throw APIError(.garbage("the server's answer cannot be applied here: \(error)"))
@@ -72,6 +72,15 @@ extension SyncLoop {
         learn(result.quota)
         report.countCommit(request)
         tree.roomMayHaveGrown()
+    }
+
+    func dropDeadNodes() throws {
+        var last: InodeNumber?
+        repeat {
+            last = try parts.shared.withStore { store in
+                try store.dropDeadNodes(after: last, limit: 64) { [tree] in tree.isOpen($0) }
+            }
+        } while last != nil
     }
 
     /// Counts for the mass-change guard what the commit takes from the server. Returned is what it told.

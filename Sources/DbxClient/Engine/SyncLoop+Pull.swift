@@ -70,11 +70,11 @@ extension SyncLoop {
                 try recording(in: store) {
                     var applier = makeApplier(store, hashes)
                     missing = try applier.apply(pages, refused: refusedRows, supplement: supplement)
-                    if missing.isEmpty { try store.dropDeadNodes(isOpen: { [tree] in tree.isOpen($0) }) }
                     return applier
                 }
             }
             if missing.isEmpty {
+                try dropDeadNodes()
                 applied(done)
                 report.update { $0.pulls += 1 }
                 if refusedRows != nil { engine.relisted() }

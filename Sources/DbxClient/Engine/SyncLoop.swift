@@ -161,6 +161,7 @@ final class SyncLoop {
             try confirmSession()
             try resendCommit()
             while true {
+                tree.removeOrphans()
                 if mustPull || noticedHead > knownHead { try pull() }
                 try giveUpLost()
                 if held.releaseIfDue(now: now) || isSomethingDue { pacing.plan(at: now) }

@@ -8,6 +8,8 @@ package protocol SyncedTree: Sendable {
     func apply(changes: [TreeChange])
     func openForWriting(_ number: InodeNumber) -> Bool
     func isOpen(_ number: InodeNumber) -> Bool
+    /// Takes nodes out of the store that have no name and that nobody uses.
+    func removeOrphans()
     func setQuota(_ quota: StorageQuota?)
     /// Waits until everything done so far is on the local disk.
     func synchronizeEverything() throws(Errno)

@@ -26,17 +26,17 @@ final class OrphanQueue: Sendable {
 
 extension FileSystem {
     private static let batch = 8
-    /// How many may wait: what an epoch that somebody waits for removes first.
-    private static let mostWaiting = 4_096
+    /// How many may wait: an epoch that somebody waits for removes them first.
+    private static let mostWaiting = 2_048
 
-    /// Removes the orphan before the next epoch; right away only where many wait already, for in a burst of removals that
-    /// would compete for the store with the removals to come.
+    /// Removes the orphan before sync or an epoch looks at the store; right away only where many wait already, for in a
+    /// burst of removals that would compete for the store with the removals to come.
     func scheduleRemoval(of number: InodeNumber) {
         if orphans.add([number]) >= Self.mostWaiting { removeSomeOrphans() }
     }
 
     /// Removes all that wait.
-    func removeOrphans() {
+    package func removeOrphans() {
         while removeSomeOrphans() {}
     }
 

@@ -20,7 +20,10 @@ extension FileSystem {
 
     /// The node itself, as a handle that was kept over a restart asks for it.
     package func lookup(_ number: InodeNumber) throws(Errno) -> FileAttributes {
-        shown(try inStore { store in try store.require(number) })
+        let node = try inStore { store in try store.require(number) }
+        // It may be removed at any moment.
+        guard !node.isOrphan || nodes.isKnown(number) else { throw .stale }
+        return shown(node)
     }
 
     /// The directory above; the root is its own parent.

@@ -20,12 +20,18 @@ extension FileSystem {
             case .done(let load):
                 nodes.noteUnsynced(number)
                 changed()
-                if let load, pacer.wrote(load) { events.stagingIsFilling() }
+                if let load { stagingHasFilled(load) }
                 return count
             case .overtaken: continue
             case .noRoom: return nil
             }
         }
+    }
+
+    private func stagingHasFilled(_ load: StagingLoad) {
+        // It counts what is deleted already.
+        removeOrphans()
+        if pacer.wrote(load) { events.stagingIsFilling() }
     }
 
     /// Whether writers are ahead of uploads: answers of `writeAtOnce` are to go through `whenUploadsFollow`.

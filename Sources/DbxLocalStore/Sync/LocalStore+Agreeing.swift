@@ -252,12 +252,19 @@ extension LocalStore {
         }
     }
 
-    /// Rows that only waited for their commit; dropped unless some program has them open.
-    package func dropDeadNodes(isOpen: (InodeNumber) -> Bool) throws(StoreError) {
+    /// Rows that only waited for their commit; dropped unless some program has them open. Looks at `limit` of them, behind
+    /// `last`; returned is where it goes on, if there may be more.
+    package func dropDeadNodes(
+        after last: InodeNumber? = nil, limit: Int = .max, isOpen: (InodeNumber) -> Bool
+    ) throws(StoreError) -> InodeNumber? {
         try transaction {
-            for node in try nodes(where: "flags & 16 != 0 AND seq = 0", []) where !isOpen(node.number) {
+            let dead = try nodes(
+                where: "flags & 16 != 0 AND seq = 0 AND number > ? ORDER BY number LIMIT ?",
+                [(last?.rawValue ?? 0).sqlValue, Int64(clamping: limit).sqlValue])
+            for node in dead where !isOpen(node.number) {
                 if try !keptNodes.contains(node.number) && !isStillNeeded(node) { try drop(node) }
             }
+            return dead.count < limit ? nil : dead.last?.number
         }
     }
 

@@ -61,11 +61,15 @@ extension LocalStore {
             "entries.dirty = 1 AND entries.base_node = ? ORDER BY entries.parent, entries.name", [id.bytes.sqlValue])
     }
 
-    /// In the order of their last change.
+    /// In the order of their last change, without those that the server will never know: many have no name any more in the
+    /// moment after something was unpacked and removed.
     package func dirtyNodes(limit: Int, afterChange change: Int64) throws(StoreError) -> [LocalNode] {
         do {
             return try nodes(
-                where: "flags & 3 != 0 AND flags & 32 = 0 AND change > ? ORDER BY change LIMIT ?",
+                where: """
+                    flags & 3 != 0 AND flags & 32 = 0 AND (flags & 16 = 0 OR seq != 0) AND change > ?
+                    ORDER BY change LIMIT ?
+                    """,
                 [change.sqlValue, Int64(clamping: limit).sqlValue])
         } catch {
             throw Self.storeError(error)

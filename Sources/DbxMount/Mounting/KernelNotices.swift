@@ -50,11 +50,9 @@ final class KernelNotices: KernelNotifier {
     }
 
     func invalidateAttributesAtOnce(of number: InodeNumber) {
-        let notifier = state.withLock { state in
-            state.attributes += 1
-            return state.notifier
-        }
-        notifier?.forgetAttributes(of: FuseInode(number))
+        guard let notifier = state.withLock({ $0.notifier }) else { return invalidateAttributes(of: number) }
+        state.withLock { $0.attributes += 1 }
+        notifier.forgetAttributes(of: FuseInode(number))
     }
 
     private func post(_ notice: FuseNotice) {

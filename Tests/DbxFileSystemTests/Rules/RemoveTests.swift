@@ -37,6 +37,16 @@ import Testing
         }
     }
 
+    @Test func `a handle of before does not bring back what is about to go`() throws {
+        try withFixture { fixture in
+            let number = try fixture.makeFile("f")
+            try fixture.fileSystem.unlink(Name("f")!, in: .root)
+            #expect(try fixture.fileSystem.lookup(number).links == 0, "the kernel refers to it")
+            fixture.fileSystem.forget(number, count: 2)
+            expect(.stale) { _ = try fixture.fileSystem.lookup(number) }
+        }
+    }
+
     @Test func `what the kernel refers to stays until it forgets`() throws {
         try withFixture { fixture in
             let number = try fixture.makeFile("f")

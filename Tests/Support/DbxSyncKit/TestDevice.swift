@@ -216,7 +216,7 @@ package final class TestDevice {
             let result = try server.commit(submitted)
             repeat { try meanwhile() } while try settleSome(of: commit, answer: result)
             for block in commit.request.blocks where cachedShare > entropy.number(below: 100) { try cache(block.id) }
-            try store.dropDeadNodes(isOpen: { self.busy.contains($0) })
+            _ = try store.dropDeadNodes(isOpen: { self.busy.contains($0) })
         } catch let problem as Problem {
             trace.append("\(commit.request) -> \(problem.detail)")
             guard [.conflict, .invalidTree, .cursorGone].contains(problem.kind) else { throw problem }
