@@ -135,6 +135,19 @@ import Testing
         }
     }
 
+    @Test func `A new store has the places of two epochs, and after each the room to tell all anew`() throws {
+        let fixture = try StoreFixture()
+        let segments = fixture.path + "/segments"
+        #expect(try EpochRecord.isWhole(in: fixture.path))
+        for _ in 0..<2 {
+            try fixture.write([1, 2, 3], to: fixture.file("f\(fixture.store.statistics.epochs)"), at: 0)
+            try fixture.epoch()
+            var spare = stat()
+            #expect(stat(StagingLog.sparePath(segments), &spare) == 0)
+            #expect(spare.st_size == 0 && spare.st_blocks * 512 >= 2 << 20)
+        }
+    }
+
     @Test func `What is added at the end of a large range is all that is looked at`() {
         var old = [SegmentRange(segment: 1, pages: 0..<16_000)]
         var new = [SegmentRange(segment: 1, pages: 0..<16_001)]

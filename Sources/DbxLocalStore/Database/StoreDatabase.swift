@@ -68,8 +68,13 @@ final class StoreDatabase {
         // With all of the log in the database file any other log is to be dropped.
         let position = record?.position ?? WriteAheadLog.Position(salt: 0, frames: 0)
         let operation = record?.operation ?? 0
-        try EpochRecord(number: lastEpoch, position: position, operation: operation, boot: boot).write(in: directory)
-        if record == nil { try Paths.syncDirectory(directory) }
+        let new = EpochRecord(number: lastEpoch, position: position, operation: operation, boot: boot)
+        try new.write(in: directory)
+        if record == nil {
+            // The next epoch's place too: the disk may be full by then.
+            try new.write(in: directory)
+            try Paths.syncDirectory(directory)
+        }
     }
 
     /// Whether a commit would bring anything into SQLite.

@@ -124,8 +124,11 @@ final class StagingLog {
     func finished() {
         guard let step = underWay else { return }
         position = step.position + step.writtenBytes
-        if step.directory != nil { wholeBytes = position }
         underWay = nil
+        guard step.directory != nil else { return }
+        wholeBytes = position
+        // The file that was kept for it is the log now.
+        keepRoom()
     }
 
     /// A batch may not have come to the disk.
