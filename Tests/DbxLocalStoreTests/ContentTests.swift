@@ -9,13 +9,15 @@ final class StoreFixture {
     private let directory = TemporaryDirectory()
     private var opened: LocalStore?
     var store: LocalStore { opened! }
-    var path: String { directory.path + "/store" }
+    var path: String { configuration.directory }
 
+    /// `directory`: on a disk of the test's own.
     init(
+        in directory: String? = nil,
         cacheLimitBytes: Int64 = 1 << 30, stagingLimitBytes: Int64 = 1 << 30, freeSpaceFloorBytes: Int64 = 0
     ) throws {
         configuration = StoreConfiguration(
-            directory: directory.path + "/store", cacheLimitBytes: cacheLimitBytes,
+            directory: (directory ?? self.directory.path) + "/store", cacheLimitBytes: cacheLimitBytes,
             stagingLimitBytes: stagingLimitBytes, freeSpaceFloorBytes: freeSpaceFloorBytes)
         try reopen()
         try store.makeRoot(NodeID(high: 0, low: 1), now: now)

@@ -148,6 +148,30 @@ import Testing
         }
     }
 
+    @Test(.enabled(if: geteuid() == 0, "mounts a small disk, so needs root"), .timeLimit(.minutes(2)))
+    func `On a full disk removals become durable, also where SQLite's log outgrows a page of its index`() throws {
+        let disk = TemporaryDirectory()
+        try Shell.script("mount -t tmpfs -o size=160m none \(disk.path)")
+        defer { _ = try? Shell.script("umount -l \(disk.path)") }
+        let fixture = try StoreFixture(in: disk.path)
+        var numbers: [InodeNumber] = []
+        while fixture.store.logBytes < 12 << 20 {
+            for _ in 0..<40 { numbers.append(try fixture.file("f\(numbers.count)")) }
+            try fixture.epoch()
+        }
+        try fixture.epoch()
+        _ = try Shell.run(["bash", "-c", "cat /dev/zero > \(disk.path)/other"])
+        while fixture.store.logBytes < 17 << 20, !numbers.isEmpty {
+            for _ in 0..<20 {
+                guard let number = numbers.popLast() else { break }
+                _ = try fixture.store.unlink(.root, Name("f\(numbers.count)")!, now: fixture.now)
+                try fixture.store.removeOrphan(number)
+            }
+            try fixture.epoch()
+        }
+        #expect(fixture.store.logBytes >= 17 << 20)
+    }
+
     @Test func `What is added at the end of a large range is all that is looked at`() {
         var old = [SegmentRange(segment: 1, pages: 0..<16_000)]
         var new = [SegmentRange(segment: 1, pages: 0..<16_001)]

@@ -12,6 +12,11 @@ final class StoreDatabase {
     private let directory: String
     private let connection: SQLConnection
     private let log: RedoLog
+    /// The index of SQLite's log, with its room. Not closed before the connection: that would take SQLite's locks on it away
+    /// (fcntl(2)).
+    private var logIndex: OpenFile?
+    /// For 128 MiB of log.
+    private static let logIndexBytes: Int64 = 256 << 10
     /// Behind SQLite's log, for some commits that make it longer.
     private var commitRoom = LogRoom(bytes: 16 << 20)
     /// The number of the last finished operation, and the one that SQLite has committed.
@@ -96,6 +101,8 @@ final class StoreDatabase {
         // Before this connection's first commit nothing tells where the log ends, but that it is no longer than its file.
         let end = connection.framesInLog > 0 ? committedLogBytes : (try? file.size()) ?? 0
         try? commitRoom.keep(file, behind: end)
+        if logIndex == nil { logIndex = try? OpenFile(path: WriteAheadLog.indexPath(directory), .readWrite) }
+        try? logIndex?.reserve(offset: 0, length: Self.logIndexBytes)
     }
 
     // MARK: Operations

@@ -16,6 +16,8 @@ enum WriteAheadLog {
     private static let pageBytes: Int64 = 4_096
 
     static func path(_ directory: String) -> String { directory + "/state.db-wal" }
+    /// Where SQLite finds pages in its log: 32 KiB for 4,096 frames (sqlite.org/walformat.html).
+    static func indexPath(_ directory: String) -> String { directory + "/state.db-shm" }
 
     static func bytes(frames: Int64) -> Int64 { frames * (frameHeaderBytes + pageBytes) }
 
@@ -29,7 +31,7 @@ enum WriteAheadLog {
     /// Takes every commit behind `position` off the log. A log that has begun anew since then holds none before it:
     /// SQLite begins anew only when the database file has all of the old one, synced. Before the database is opened.
     static func rollBack(to position: Position, in directory: String) throws(Errno) {
-        try? Paths.remove(directory + "/state.db-shm")
+        try? Paths.remove(indexPath(directory))
         guard let header = try header(in: directory) else { return }
         guard header.salt == position.salt else { return try Paths.remove(path(directory)) }
         let end = Int64(headerBytes) + position.frames * (frameHeaderBytes + header.pageBytes)
