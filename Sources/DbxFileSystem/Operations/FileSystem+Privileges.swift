@@ -9,13 +9,14 @@ import Synchronization
 extension FileSystem {
     /// To be called before the change, by one who may not keep the bits.
     func clearSetID(of number: InodeNumber) throws(Errno) {
-        guard try hadSetID(number) else { return }
+        guard try takeSetID(from: number) else { return }
         changed()
         // The answer to a write does not tell the kernel.
         notifier.withLock { $0 }?.invalidateAttributesAtOnce(of: number)
     }
 
-    private func hadSetID(_ number: InodeNumber) throws(Errno) -> Bool {
+    /// Whether there was anything to take.
+    private func takeSetID(from number: InodeNumber) throws(Errno) -> Bool {
         let now = time.now()
         return try inStore { store in
             let before = try store.require(number).attributes.mode
