@@ -173,6 +173,30 @@ struct MassChangeGuardTests {
         #expect(try bench.device.store.pendingSummary().files == 0)
     }
 
+    @Test("gives back a young folder with what is given back in it, were it an empty folder", .timeLimit(.minutes(1)))
+    func youngFolder() throws {
+        let bench = try Bench()
+        try bench.program.run("mkdir old")
+        #expect(try !bench.sync())
+        bench.time.advance(by: .seconds(2 * 86_400))
+        let other = try TestDevice(
+            "there", on: bench.server, blocks: bench.device.blocks, entropy: SeededEntropy(seed: 2))
+        try ScriptedProgram(device: other).run("mkdir young; mkdir young/inner")
+        #expect(try other.push())
+        try bench.device.pull()
+        try bench.program.run("move old young/inner/old; move d0 young/d0")
+        #expect(try !bench.sync())
+        try bench.device.pull()
+        let expected = try bench.program.tree()
+        for path in ["young", "d1"] { try bench.program.run("rmtree \(path)") }
+        #expect(try bench.sync())
+        try undo(bench)
+        #expect(try bench.program.tree() == expected)
+        #expect(try !bench.sync())
+        #expect(try bench.serverTree() == expected)
+        #expect(try bench.device.store.pendingSummary().files == 0)
+    }
+
     @Test(
         "holds a mass re-encryption, by whatever way it writes, and undoes it exactly", .timeLimit(.minutes(1)),
         arguments: ["edit", "save", "rename", "move over"])

@@ -32,6 +32,10 @@ package enum MassChangeUndo {
                     parent: entry.parentID, name: entry.name, node: entry.baseNode, seq: entry.base)
                 restored.formUnion([entry.parentID, entry.baseNode].compactMap(\.self))
                 changes.append(.entry(parent: entry.parent, name: entry.name))
+                // A folder too young to be held comes back with what is given back in it.
+                if try store.node(entry.parent)?.isOrphan == true {
+                    waiting += try store.dirtyEntries(baseNode: entry.parentID)
+                }
                 // What was moved there goes back to where it was.
                 if let id = entry.node, let moved = try store.node(id), !moved.isNew, moved.isOrphan {
                     waiting += try store.dirtyEntries(baseNode: id)
