@@ -43,6 +43,18 @@ struct PartialReplicaTests {
         try world.expectAgreement()
     }
 
+    @Test("say what the mounted directory is to be before anybody has changed anything", arguments: [false, true])
+    func firstWord(isPartial: Bool) throws {
+        let world = try World(seed: 1, partial: [], full: [])
+        let device = try world.newDevice("first", isPartial: isPartial)
+        try ScriptedProgram(device: device).run("mode / 700; make f")
+        for _ in 0..<3 where try !device.push() { try device.pull() }
+        #expect(try device.store.pendingSummary().files == 0, "\(device.trace)")
+        let other = try world.newDevice("other")
+        #expect(try other.store.node(InodeNumber.root)?.attributes.mode == 0o700)
+        #expect(try other.tree() == device.tree())
+    }
+
     @Test(
         "see what happened to a file between the page that lists it and a pull that came first",
         arguments: ["edit d/f there", "mode d/f 600"])

@@ -1,23 +1,38 @@
-import DbxFileSystem
-import DbxLocalStore
+package import DbxFileSystem
+package import DbxLocalStore
 import DbxModel
 import DbxSync
-import DbxSystem
-import Logging
+package import DbxSystem
+package import Logging
 
 /// Merges conflicts of texts where folders say so. What is to be done stands in the store, so that a restart goes on with
 /// it: the server has both versions, then the merged text takes the place of theirs, then the server has that, and then our
 /// copy goes. One thread; with nothing to merge it sleeps.
 ///
 /// Sendable: guarded by its monitor, which is held for moves only.
-final class TextMerger: Sendable {
-    struct Parts: Sendable {
+package final class TextMerger: Sendable {
+    package struct Parts: Sendable {
         var shared: SharedStore
         var fileSystem: FileSystem
         var journal: ActivityJournal
         /// Takes what programs that watch the tree are to be told of.
         var events: (@Sendable ([RemoteEvent]) -> Void)?
+        /// Sees a text before it may take the place of both versions.
+        var willMerge: (@Sendable (_ ours: [UInt8], _ theirs: [UInt8], _ text: [UInt8]) -> Void)?
         var log: Logger
+
+        package init(
+            shared: SharedStore, fileSystem: FileSystem, journal: ActivityJournal,
+            events: (@Sendable ([RemoteEvent]) -> Void)? = nil,
+            willMerge: (@Sendable (_ ours: [UInt8], _ theirs: [UInt8], _ text: [UInt8]) -> Void)? = nil, log: Logger
+        ) {
+            self.shared = shared
+            self.fileSystem = fileSystem
+            self.journal = journal
+            self.events = events
+            self.willMerge = willMerge
+            self.log = log
+        }
     }
 
     private struct State: Sendable {
@@ -33,14 +48,14 @@ final class TextMerger: Sendable {
     private static let shortestPause: Duration = .milliseconds(250)
     private static let longestPause: Duration = .seconds(30)
 
-    init(_ parts: Parts) { self.parts = parts }
+    package init(_ parts: Parts) { self.parts = parts }
 
-    func start() throws(Errno) {
+    package func start() throws(Errno) {
         let thread = try WorkerThread(name: "dbxfs-merge") { [self] in run() }
         state.withLock { $0.thread = thread }
     }
 
-    func stop() {
+    package func stop() {
         let thread = state.update { state in
             state.isStopped = true
             return state.thread.take()
@@ -49,7 +64,7 @@ final class TextMerger: Sendable {
     }
 
     /// There are new conflicts, or a folder says something else.
-    func kick() { state.update { $0.isKicked = true } }
+    package func kick() { state.update { $0.isKicked = true } }
 
     // MARK: The thread
 
@@ -140,7 +155,10 @@ final class TextMerger: Sendable {
         let ours = try parts.fileSystem.contents(of: input.ours.number, count: Int(input.ours.size))
         let theirs = try parts.fileSystem.contents(of: input.theirs.number, count: Int(input.theirs.size))
         do throws(Errno) {
-            return TextMerge.merge(base: try parts.fileSystem.contents(of: input.base), ours: ours, theirs: theirs)
+            let base = try parts.fileSystem.contents(of: input.base)
+            let outcome = TextMerge.merge(base: base, ours: ours, theirs: theirs)
+            if case .merged(let text) = outcome { parts.willMerge?(ours, theirs, text) }
+            return outcome
         } catch {
             guard error == .ioError else { throw error }
             // The server does not have it any more.

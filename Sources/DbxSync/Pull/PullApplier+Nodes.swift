@@ -50,7 +50,8 @@ extension PullApplier {
         }
         if row.deleted { return postpone(row) }
         if restoring.contains(row.id) { return try restore(local, to: row, segments: segments) }
-        guard row.seq > local.seq || !segments.isEmpty else { return }
+        // Of a root that nobody has changed, the first row tells what it is; its seq is known before.
+        guard row.seq > local.seq || row.attributesSeq > local.attributesSeq || !segments.isEmpty else { return }
         // Offered anew here, after the server had lost it, and it has it: with what in it, these rows do not tell.
         if local.isNew, row.kind == .directory, scope.knowledge(of: row) == .partial {
             try store.setKnowledge(of: local.number, .stale)

@@ -50,6 +50,15 @@ final class Ledger: @unchecked Sendable {
         if hasSucceeded { recorded[device, default: []].append(changes.count - 1) }
     }
 
+    /// Both versions may go for a text of both, but only if that is somewhere.
+    func mayMerge(on device: String, ours: [UInt8], theirs: [UInt8], into text: [UInt8]) {
+        for version in [ours, theirs] {
+            note(
+                device, made: Self.content(of: text), replacing: Self.content(of: version), hasSucceeded: false, "merge"
+            )
+        }
+    }
+
     /// Where the device's record stands now.
     func mark(of device: String) -> Int { recorded[device]?.count ?? 0 }
 

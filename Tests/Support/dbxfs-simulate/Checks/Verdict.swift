@@ -63,6 +63,8 @@ struct Verdict {
         simulation.devices.compactMap { device in
             guard let life = device.life else { return "\(device.name) is down" }
             let pending = life.engine.pending()
+            let merges = life.mergesPending
+            if !merges.isEmpty { return "\(device.name): merges \(merges)" }
             return pending.files == 0
                 ? nil
                 : "\(device.name): \(pending.files) files, \(life.connectivity.status.state), \(rows(of: life))"

@@ -2,6 +2,7 @@ import CSimulation
 import DbxFileSystem
 import DbxLocalStore
 import DbxModel
+import DbxSync
 import DbxSystem
 import DbxTestKit
 
@@ -10,7 +11,7 @@ struct Program {
     enum Kind: CaseIterable {
         case make, rewrite, append, patch, truncate, save, move, replace, exchange, link, remove
         case makeDirectory, removeDirectory, removeTree, symlink, mode, attribute, times, synchronize, keepOpen, read
-        case rules
+        case rules, merging
     }
 
     let device: Device
@@ -53,6 +54,7 @@ struct Program {
         case .keepOpen: try keepOpen()
         case .read: try read()
         case .rules: try setRules()
+        case .merging: try setMerging()
         }
     }
 
@@ -170,6 +172,18 @@ struct Program {
             guard let old = oracle.content(of: known.number) else { return }
             try withOpen(known.number) { try write(text, over: old, to: known.number) }
         }
+    }
+
+    /// `dbxfs merge`: mostly of everything. What else is said of the mounted directory is like it.
+    private func setMerging() throws {
+        if entropy.chance(20) {
+            let mode = entropy.element(of: [UInt16(0o700), 0o755])
+            return _ = try fileSystem.setAttributes(of: .root, to: AttributeChange(permissions: mode))
+        }
+        let folder = entropy.chance(60) ? nil : try pick(where: { $0.kind == .directory })
+        let choice: MergeRule.Choice = entropy.chance(80) ? .text : .off
+        try fileSystem.setExtendedAttribute(
+            MergeRule.attribute, of: folder?.attributes.number ?? .root, to: Array(choice.rawValue.utf8), mode: .any)
     }
 
     private func keepOpen() throws {

@@ -25,6 +25,7 @@ final class Device: @unchecked Sendable {
     /// Beyond so many entries only what programs look into is listed.
     private let treeLimit: Int
     private let guardSettings: MassChangeGuard.Settings
+    private let merges: Ledger?
     private(set) var login: Login?
     private(set) var life: DeviceLife?
     private(set) var disk: WatchedDisk
@@ -37,8 +38,9 @@ final class Device: @unchecked Sendable {
 
     init(
         _ name: String, root: String, host: SimulatedServer, entropy: SeededEntropy,
-        guardSettings: MassChangeGuard.Settings, trace: Trace, planted: Planted?
+        guardSettings: MassChangeGuard.Settings, merges: Ledger?, trace: Trace, planted: Planted?
     ) throws {
+        self.merges = merges
         self.guardSettings = guardSettings
         self.name = name
         self.root = root
@@ -114,7 +116,7 @@ final class Device: @unchecked Sendable {
         return try DeviceLife(
             name: name, login: login, disk: disk, boot: [boot], api: api(connectivity, token: login.token),
             connectivity: connectivity, time: clock, entropy: entropy, treeLimit: treeLimit,
-            guardSettings: guardSettings, trace: trace)
+            guardSettings: guardSettings, merges: merges, trace: trace)
     }
 
     /// Unmounts and ends in order.

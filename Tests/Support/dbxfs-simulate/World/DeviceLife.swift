@@ -35,12 +35,14 @@ final class DeviceLife: @unchecked Sendable {
     private let events: EventStream
     private let journal: ActivityJournal
     private let judge: WorkerThread
+    /// Where the plan has texts merged.
+    private let merger: TextMerger?
     let shared: SharedStore
 
     init(
         name: String, login: Login, disk: WatchedDisk, boot: [UInt8], api: SimulatedAPI, connectivity: Connectivity,
         time: any TimeSource, entropy: SeededEntropy, treeLimit: Int, guardSettings: MassChangeGuard.Settings,
-        trace: Trace
+        merges: Ledger?, trace: Trace
     ) throws {
         guard let grant = login.session.namespaces.first(where: { $0.id == login.session.root }) else {
             throw Violation("the session names no tree")
@@ -88,6 +90,12 @@ final class DeviceLife: @unchecked Sendable {
             shared: shared, blocks: fetcher, listing: lister, time: time,
             ownership: .everythingIs(uid: 1_000, gid: 1_000),
             events: engine, states: engine, limits: limits)
+        merger = merges.map { [shared, fileSystem, journal] ledger in
+            TextMerger(
+                TextMerger.Parts(
+                    shared: shared, fileSystem: fileSystem, journal: journal,
+                    willMerge: { ledger.mayMerge(on: name, ours: $0, theirs: $1, into: $2) }, log: log))
+        }
         crawler = Crawler(shared: shared, lister: lister, limit: treeLimit, time: time) { connectivity.isConnected }
         events = EventStream(
             api: api, namespace: grant.id, connectivity: connectivity, time: time, entropy: entropy,
@@ -105,9 +113,26 @@ final class DeviceLife: @unchecked Sendable {
         if !isKnown { try listing.bringFirst() }
         listing.attach(fileSystem) { [engine] news in engine.listed(news) }
         engine.onRelisting { [crawler] in crawler.kick() }
+        engine.onConflict { [weak merger] in merger?.kick() }
         try engine.start(on: fileSystem)
         try events.start()
+        try merger?.start()
         try crawler.start()
+    }
+
+    /// What there is to be done about conflicts that are to be merged.
+    var mergesPending: [String] {
+        guard merger != nil else { return [] }
+        let waiting = try? shared.withStore { store throws(StoreError) -> [String] in
+            var waiting: [String] = []
+            for conflict in try OpenConflict.all(in: store) {
+                let step = try MergeStep.next(for: conflict, in: store)
+                // What a folder says no more is forgotten with the next conflict.
+                if step != .nothing, step != .forget { waiting.append("\(step): \(conflict)") }
+            }
+            return waiting
+        }
+        return waiting ?? ["unknown"]
     }
 
     /// Programs that wait for the network wait no more.
@@ -125,6 +150,7 @@ final class DeviceLife: @unchecked Sendable {
         crawler.stop()
         lister.shutdown()
         fetcher.shutdown()
+        merger?.stop()
         engine.stop()
         uploader.shutdown()
         fileSystem.shutdown()

@@ -47,6 +47,8 @@ struct Plan {
     let hasRules: Bool
     /// A few deletions and rewrites are many.
     let isGuarded: Bool
+    /// Folders say that texts are merged, and more is written to files that there are.
+    let merges: Bool
     private(set) var steps: [Step] = []
 
     init(seed: UInt64) {
@@ -60,6 +62,7 @@ struct Plan {
         goesOn = [3, 6, 9].contains(seed % 10)
         hasRules = [2, 9].contains(seed % 10)
         isGuarded = seed % 10 == 4
+        merges = seed % 10 == 8
         var actions = (0..<programs).map { [isSolo] _ in
             let device = entropy.number(below: devices)
             return Action.program(device: isSolo ? 0 : device, Self.kind(entropy))
@@ -70,6 +73,7 @@ struct Plan {
         if goesOn { actions += Self.habits(SeededEntropy(seed: ~seed), devices: devices) }
         if hasRules { actions += Self.rules(SeededEntropy(seed: ~seed &* 3), devices: isSolo ? 1 : devices) }
         if isGuarded { actions += Self.decisions(SeededEntropy(seed: ~seed &* 5), devices: devices) }
+        if merges { actions += Self.merges(SeededEntropy(seed: ~seed &* 7), devices: devices) }
         let planned = actions.map {
             (at: Duration.milliseconds(entropy.number(below: milliseconds)), $0, entropy.next())
         }
@@ -91,6 +95,14 @@ struct Plan {
         (0..<1 + entropy.number(below: 4)).map { _ in
             .program(device: entropy.number(below: devices), .rules)
         }
+    }
+
+    private static func merges(_ entropy: SeededEntropy, devices: Int) -> [Action] {
+        let rules = (0..<4 + entropy.number(below: 6)).map { _ in Program.Kind.merging }
+        let edits = (0..<20 + entropy.number(below: 40)).map { _ in
+            entropy.element(of: [Program.Kind.make, .patch, .patch, .patch, .patch, .append, .save, .move])
+        }
+        return (rules + edits).map { .program(device: entropy.number(below: devices), $0) }
     }
 
     private static func decisions(_ entropy: SeededEntropy, devices: Int) -> [Action] {

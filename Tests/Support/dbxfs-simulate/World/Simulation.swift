@@ -49,7 +49,7 @@ final class Simulation: @unchecked Sendable {
     func device(_ name: String) throws -> Device {
         try Device(
             name, root: root, host: host, entropy: SeededEntropy(seed: entropy.next()),
-            guardSettings: guardSettings, trace: trace, planted: planted)
+            guardSettings: guardSettings, merges: plan.merges ? ledger : nil, trace: trace, planted: planted)
     }
 
     private var guardSettings: MassChangeGuard.Settings {
