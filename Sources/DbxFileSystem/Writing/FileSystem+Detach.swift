@@ -11,15 +11,22 @@ extension FileSystem {
         while true {
             let before = try inStore { store in try store.contentForDetaching(number) }
             var copies: [DetachedCopy] = []
+            let outcome: LocalStore.DetachOutcome
             do throws(Errno) {
                 for extent in before where !extent.isStaging { try copy(extent, of: number, to: &copies) }
-                if try inStore({ store in try store.detach(number, from: before, copies: copies) }) { return changed() }
+                outcome = try inStore { store in try store.detach(number, from: before, copies: copies) }
             } catch {
                 abandon(copies)
                 throw error
             }
-            // Somebody wrote to it meanwhile.
+            if outcome == .done { return changed() }
             abandon(copies)
+            switch outcome {
+            // Somebody wrote to it meanwhile.
+            case .changed: continue
+            case .unlisted: throw .wouldBlock
+            case .done, .obsolete: return
+            }
         }
     }
 

@@ -42,8 +42,9 @@ extension LocalStore {
         let pins = try pins()
         guard !pins.isEmpty else { return false }
         let pinned = Set(pins.map(\.node))
+        var seen: Set<InodeNumber> = []
         var current: InodeNumber? = number
-        while let next = current {
+        while let next = current, seen.insert(next).inserted {
             if let id = try node(next)?.id, pinned.contains(id) { return true }
             current = try parent(of: next)
         }

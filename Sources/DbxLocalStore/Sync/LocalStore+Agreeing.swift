@@ -316,13 +316,19 @@ extension LocalStore {
             [old.bytes.sqlValue, nextChange().sqlValue, number.sqlValue])
     }
 
-    /// The server has nothing in a directory that it does not know.
+    /// The server has nothing in a directory that it does not know. Each name is a change of its own: who goes through
+    /// changes in steps goes on behind one.
     func forgetBases(in directory: InodeNumber) throws {
-        let change = nextChange()
         try execute("DELETE FROM entries WHERE parent = ? AND child IS NULL", [directory.sqlValue])
+        let count: Int64 =
+            try queryOne("SELECT count(*) FROM entries WHERE parent = ?", [directory.sqlValue]) { $0[0] } ?? 0
         try execute(
-            "UPDATE entries SET base = 0, base_node = NULL, dirty = 1, change = ? WHERE parent = ?",
-            [change.sqlValue, directory.sqlValue])
+            """
+            UPDATE entries SET base = 0, base_node = NULL, dirty = 1, change = ?1 + place
+            FROM (SELECT name AS other, row_number() OVER (ORDER BY name) AS place FROM entries WHERE parent = ?2)
+            WHERE parent = ?2 AND name = other
+            """, [change.sqlValue, directory.sqlValue])
+        change += count
     }
 
     func markAllStretches(_ node: LocalNode) throws {

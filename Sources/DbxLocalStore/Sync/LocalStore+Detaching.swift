@@ -19,13 +19,24 @@ extension LocalStore {
         return try content(number, 0..<node.size)
     }
 
-    /// False where the content is no longer `before`: then nothing has happened.
+    package enum DetachOutcome: Hashable, Sendable {
+        case done
+        /// The content is no longer the one that was copied.
+        case changed
+        /// It has left the server or this computer meanwhile.
+        case obsolete
+        /// Of a directory more has to be listed before.
+        case unlisted
+    }
+
+    /// Unless the outcome is that it is done nothing has happened, and the copies are still the caller's.
     package func detach(
         _ number: InodeNumber, from before: [LocalExtent], copies: [DetachedCopy]
-    ) throws(StoreError) -> Bool {
+    ) throws(StoreError) -> DetachOutcome {
         try transaction {
-            let node = try existing(number)
-            guard !node.isNew, !node.isOrphan, try contentForDetaching(number) == before else { return node.isNew }
+            guard let node = try node(number), !node.isNew, !node.isOrphan else { return .obsolete }
+            if node.kind == .directory, node.knowledge != .whole { return .unlisted }
+            guard try contentForDetaching(number) == before else { return .changed }
             let agreed = node.kind == .file ? try agreedContent(number) : []
             let left = node.kind == .directory ? try agreedNames(in: number) : []
             try changeIdentity(of: number, to: NodeID(high: entropy.next(), low: entropy.next()))
@@ -35,7 +46,7 @@ extension LocalStore {
             try adopt(copies, in: number)
             try setLocalOnly(number, true)
             try review(number)
-            return true
+            return .done
         }
     }
 

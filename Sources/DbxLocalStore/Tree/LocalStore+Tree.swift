@@ -68,10 +68,12 @@ extension LocalStore {
         }
     }
 
-    /// Whether `ancestor` is `directory` itself or lies on the way from it to the root.
+    /// Whether `ancestor` is `directory` itself or lies on the way from it to the root. The way may be a ring, until the
+    /// next pull takes it apart.
     package func isAncestor(_ ancestor: InodeNumber, of directory: InodeNumber) throws(StoreError) -> Bool {
+        var seen: Set<InodeNumber> = []
         var current: InodeNumber? = directory
-        while let number = current {
+        while let number = current, seen.insert(number).inserted {
             if number == ancestor { return true }
             current = try parent(of: number)
         }

@@ -18,7 +18,11 @@ package enum MassChangeUndo {
             // What a program goes on writing there after this is new work too.
             var leaving: [LostName] = []
             var waiting = try heldEntries(rule, upTo: change, store)
-            while let entry = waiting.popLast() {
+            while let known = waiting.popLast() {
+                // One that came back with another is as the server has it.
+                guard let entry = try store.entry(parent: known.parentID, name: known.name), entry.dirty else {
+                    continue
+                }
                 if let kept = try makeWay(entry, upTo: change, store, device, now) {
                     changes.append(.entry(parent: entry.parent, name: kept))
                 }

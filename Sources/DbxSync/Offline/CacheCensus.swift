@@ -43,11 +43,24 @@ package struct CacheCensus: Sendable {
     }
 
     private mutating func top(of number: InodeNumber, _ store: LocalStore) throws(StoreError) -> InodeNumber? {
-        if let known = tops[number] { return known }
-        guard let parent = try store.parent(of: number) else { return nil }
-        let top: InodeNumber? = parent == .root ? number : try self.top(of: parent, store)
-        // Files are met once; folders stand above many.
-        if parent != .root { tops[parent] = .some(top) }
+        var way: [InodeNumber] = []
+        var current = number
+        var top: InodeNumber?
+        while way.count < 4_096 {
+            if let known = tops[current] {
+                top = known
+                break
+            }
+            guard let parent = try store.parent(of: current) else { break }
+            if parent == .root {
+                top = current
+                break
+            }
+            // Files are met once; folders stand above many.
+            way.append(parent)
+            current = parent
+        }
+        for directory in way { tops[directory] = .some(top) }
         return top
     }
 }

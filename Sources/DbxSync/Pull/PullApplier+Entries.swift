@@ -87,12 +87,39 @@ extension PullApplier {
     /// A directory that was removed here has got new work on the server: it comes back, with all above it.
     mutating func bringBack(_ directory: LocalNode) throws {
         for name in try store.dirtyEntries(baseNode: directory.id) {
-            if name.node != nil { try moveAside(name, wanted: name.name, against: nil) }
-            try store.putAgreedEntry(
-                parent: name.parentID, name: name.name, node: directory.id, seq: name.base)
-            note(.entry(parent: name.parent, name: name.name))
-            if let above = try store.node(name.parent), above.isOrphan { try bringBack(above) }
+            try giveBack(name, to: directory.id) { applier in
+                try applier.moveAside(name, wanted: name.name, against: nil)
+            }
         }
+    }
+
+    /// The server's node has the name again, and all above it is there. What took the name here gives way; unless a rule
+    /// keeps it here: then the server's does, everywhere.
+    mutating func giveBack(
+        _ name: LocalEntry, to id: NodeID, makingWay: (inout PullApplier) throws -> Void
+    ) throws {
+        let ours = try name.number.flatMap { try store.node($0) }
+        let stays = ours.map { $0.isLocalOnly || name.isLocalOnly } ?? false
+        let kept = stays ? try setAside(name.name, in: name.parent) : nil
+        if ours != nil, !stays { try makingWay(&self) }
+        try store.putAgreedEntry(parent: name.parentID, name: name.name, node: id, seq: name.base)
+        note(.entry(parent: name.parent, name: name.name))
+        if let kept { try exchange(name.name, kept, in: name.parent) }
+        if let above = try store.node(name.parent), above.isOrphan { try bringBack(above) }
+    }
+
+    /// Renames what has the name to a free conflict name.
+    private func setAside(_ name: Name, in parent: InodeNumber, wanted: Name? = nil) throws -> Name {
+        let kept = try ConflictName(for: wanted ?? name, device: device, at: now).firstFree {
+            try store.lookup(parent, $0) != nil
+        }
+        try store.rename(from: parent, name, to: parent, kept, mode: .noReplace, now: now)
+        return kept
+    }
+
+    private mutating func exchange(_ name: Name, _ kept: Name, in parent: InodeNumber) throws {
+        try store.rename(from: parent, name, to: parent, kept, mode: .exchange, now: now)
+        note(.entry(parent: parent, name: kept))
     }
 
     /// A directory has one parent: where both sides moved it, the server's place counts. A pull tells of the name that it
@@ -133,13 +160,9 @@ extension PullApplier {
 
     /// What a rule keeps here keeps its name; the server's goes on under a conflict name, everywhere.
     private mutating func keepApart(_ local: LocalEntry, from row: EntryRow, in parent: LocalNode) throws {
-        let kept = try ConflictName(for: row.name, device: device, at: now).firstFree {
-            try store.lookup(parent.number, $0) != nil
-        }
-        try store.rename(from: parent.number, row.name, to: parent.number, kept, mode: .noReplace, now: now)
+        let kept = try setAside(row.name, in: parent.number)
         try take(row, in: parent)
-        try store.rename(from: parent.number, row.name, to: parent.number, kept, mode: .exchange, now: now)
-        note(.entry(parent: parent.number, name: kept))
+        try exchange(row.name, kept, in: parent.number)
     }
 
     /// A version may only go where both are files, and ours was written here: one that was only moved is no version.
@@ -151,11 +174,7 @@ extension PullApplier {
 
     /// Renames a local entry to a free conflict name in its directory; its old name is then as the server has it.
     mutating func moveAside(_ entry: LocalEntry, wanted: Name, against rival: Rival?) throws {
-        let kept = try ConflictName(for: wanted, device: device, at: now).firstFree {
-            try store.lookup(entry.parent, $0) != nil
-        }
-        try store.rename(
-            from: entry.parent, entry.name, to: entry.parent, kept, mode: .noReplace, now: now)
+        let kept = try setAside(entry.name, in: entry.parent, wanted: wanted)
         note(.entry(parent: entry.parent, name: entry.name))
         note(.entry(parent: entry.parent, name: kept))
         guard let copy = entry.number else { return }
@@ -282,27 +301,25 @@ extension PullApplier {
         }
     }
 
-    /// Where our moves and the server's together would make a ring of directories, ours are taken back.
+    /// Where our moves and the server's together would make a ring of directories, ours are taken back. In each ring is a
+    /// directory of the server's that was moved here: a new one in it only lies in the way.
     mutating func settleDirectoryCycles() throws {
         for entry in try store.dirtyEntries(limit: .max, afterChange: 0) {
-            guard let number = entry.number, entry.node != nil, try store.node(number)?.kind == .directory,
+            guard let number = entry.number, let directory = try store.node(number), directory.kind == .directory,
+                !directory.isNew, try store.entry(parent: entry.parentID, name: entry.name) == entry,
                 try isOwnAncestor(number)
             else { continue }
             try store.putAgreedEntry(parent: entry.parentID, name: entry.name, node: entry.baseNode, seq: entry.base)
             note(.entry(parent: entry.parent, name: entry.name))
-            guard let id = entry.node else { continue }
-            for old in try store.dirtyEntries(baseNode: id) {
-                try store.putAgreedEntry(parent: old.parentID, name: old.name, node: id, seq: old.base)
-                note(.entry(parent: old.parent, name: old.name))
-            }
+            try bringBack(directory)
         }
     }
 
     private func isOwnAncestor(_ number: InodeNumber) throws -> Bool {
         var seen: Set<InodeNumber> = []
         var current = number
-        while let above = try store.entries(of: current).first {
-            if above.parent == number || !seen.insert(current).inserted { return true }
+        while let above = try store.entries(of: current).first, seen.insert(current).inserted {
+            if above.parent == number { return true }
             current = above.parent
         }
         return false

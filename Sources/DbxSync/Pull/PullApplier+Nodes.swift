@@ -205,18 +205,21 @@ extension PullApplier {
     /// something else have two versions.
     private mutating func revive(_ id: NodeID) throws {
         for entry in try store.dirtyEntries(baseNode: id) {
-            if let ours = try entry.node.flatMap({ try store.node($0) }), let theirs = try store.node(id) {
-                switch outcome(ours: ours, theirs: theirs) {
-                case .both:
-                    let rival = theirs.kind == .file ? Rival(node: id, base: replacedContents[id]) : nil
-                    try moveAside(entry, wanted: entry.name, against: rival)
-                case .ours: continue
-                case .theirs: break
+            let ours = try entry.node.flatMap { try store.node($0) }
+            let theirs = try store.node(id)
+            var rival: Rival?
+            if let ours, let theirs, !ours.isLocalOnly, !entry.isLocalOnly {
+                let outcome = outcome(ours: ours, theirs: theirs)
+                if outcome == .ours { continue }
+                if outcome == .theirs {
+                    try giveBack(entry, to: id) { _ in }
+                    continue
                 }
+                rival = theirs.kind == .file ? Rival(node: id, base: replacedContents[id]) : nil
             }
-            try store.putAgreedEntry(parent: entry.parentID, name: entry.name, node: id, seq: entry.base)
-            note(.entry(parent: entry.parent, name: entry.name))
-            if let above = try store.node(entry.parent), above.isOrphan { try bringBack(above) }
+            try giveBack(entry, to: id) { applier in
+                try applier.moveAside(entry, wanted: entry.name, against: rival)
+            }
         }
     }
 }

@@ -60,6 +60,8 @@ extension PullApplier {
         if local.node == id, let node = try store.node(id), node.kind == .directory {
             try leaveOtherParents(node, for: row)
         }
+        // What nobody removed here is no part of a directory that was.
+        if !local.dirty, let parent = try store.node(row.parent), parent.isOrphan { try bringBack(parent) }
         guard local.dirty, local.base >= row.seq, local.baseNode != id else { return }
         try store.rebaseEntry(parent: row.parent, name: row.name, base: row.seq, baseNode: id)
     }

@@ -16,9 +16,9 @@ extension CommitBuilder {
 
     /// Whether the entry has to wait: as when it lies in a new directory that the server refused, however deep.
     func isHeldBack(_ entry: LocalEntry) throws -> Bool {
-        // Newer content of the file waits until a program closes it: only then it is known what becomes of the name.
-        if let base = entry.baseNode, base != entry.node, deferred.contains(base) { return true }
-        guard !context.held.isEmpty || context.rule != nil || hasBlindNames || hasStaleDirectories else { return false }
+        guard
+            !context.held.isEmpty || context.rule != nil || hasBlindNames || hasStaleDirectories || !deferred.isEmpty
+        else { return false }
         var seen: Set<EntryKey> = []
         return try isHeldBack(entry, &seen)
     }
@@ -27,6 +27,8 @@ extension CommitBuilder {
         guard entry.dirty, seen.insert(EntryKey(parent: entry.parentID, name: entry.name)).inserted else {
             return false
         }
+        // Newer content of the file waits until a program closes it: only then it is known what becomes of the name.
+        if let base = entry.baseNode, base != entry.node, deferred.contains(base) { return true }
         // It could not go anyway.
         guard seen.count <= ContentLimits.maximumCommitRows else { return true }
         if try context.rule?.holds(entry, in: store) ?? false { return true }
