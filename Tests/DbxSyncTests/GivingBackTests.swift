@@ -172,4 +172,18 @@ struct GivingBackTests {
         #expect(try here.store.pendingSummary().files == 0)
         #expect(try here.store.localOnlySummary().files == 700)
     }
+
+    /// Until all rows are applied `a` lies in `b` and `b` in `a`; names that only go are the last to be looked at.
+    @Test("is not looked for in a circle while others turn folders inside out", arguments: ["make", "mkdir", nil])
+    func insideOut(last: String?) throws {
+        for index in 0..<8 {
+            let top = "q\(index)"
+            try agree(on: "mkdir \(top); mkdir \(top)/a; mkdir \(top)/a/b; make \(top)/a/b/f text")
+            try run("move \(top)/a/b \(top)b; move \(top)/a \(top)b/a; delete \(top)", on: there)
+            if let last { try run("\(last) \(top)", on: there) }
+            try send(there)
+            try here.pull()
+            #expect(try here.tree() == there.tree())
+        }
+    }
 }

@@ -52,15 +52,21 @@ extension PullApplier {
         try node.links == 1 || store.entries(of: node.number).count { !$0.isLocalOnly } == 1
     }
 
+    /// Whether anything below it was written, made or moved here. Until all rows are applied it may be its own ancestor.
     private func holdsWork(_ directory: InodeNumber) throws -> Bool {
-        if try store.dirtyEntries(under: directory).contains(where: { $0.node != nil }) { return true }
-        return try store.list(directory, after: 0, limit: .max).contains { child in
-            switch child.kind {
-            case .directory: try holdsWork(child.number)
-            case .file: try store.node(child.number)?.contentDirty ?? false
-            default: false
+        var seen: Set<InodeNumber> = [directory]
+        var waiting = [directory]
+        while let number = waiting.popLast() {
+            if try store.dirtyEntries(under: number).contains(where: { $0.node != nil }) { return true }
+            for child in try store.list(number, after: 0, limit: .max) {
+                switch child.kind {
+                case .directory: if seen.insert(child.number).inserted { waiting.append(child.number) }
+                case .file: if try store.node(child.number)?.contentDirty ?? false { return true }
+                default: break
+                }
             }
         }
+        return false
     }
 
     private mutating func take(_ row: EntryRow, in parent: LocalNode) throws {

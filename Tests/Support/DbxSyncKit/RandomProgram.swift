@@ -122,6 +122,42 @@ extension RandomProgram {
         if let gone, gone.isOrphan { try device.store.removeOrphan(gone.number) }
     }
 
+    /// Often with something in it.
+    package func makeDirectory() throws {
+        guard let parent = some(try all(.directory)), let name = try freeName(in: parent) else { return }
+        let directory = NewNode(kind: .directory, mode: 0o755)
+        let number = try device.store.create(directory, in: parent, name, now: device.moment()).number
+        if entropy.chance(60) { try makeFile(name, in: number) }
+    }
+
+    private func makeFile(_ name: Name, in parent: InodeNumber) throws {
+        let file = try device.store.create(NewNode(kind: .file, mode: 0o644), in: parent, name, now: device.moment())
+        try write(file.number, at: 0)
+    }
+
+    /// Anywhere but into itself, mostly from the top and not far, where the moves of others meet it; something new may take
+    /// its name.
+    package func moveDirectory() throws {
+        let isNear = entropy.chance(70)
+        let top = try device.store.list(root, after: 0, limit: .max).filter { $0.kind == .directory }
+        let near = isNear && !top.isEmpty ? entropy.element(of: top) : nil
+        guard let (parent, name, number) = try near.map({ (root, $0.name, $0.number) }) ?? someEntry(.directory) else {
+            return
+        }
+        let places = try (near == nil ? all(.directory) : top.map(\.number)).filter {
+            try !device.store.isAncestor(number, of: $0)
+        }
+        guard let target = some(places), let newName = try freeName(in: target) else { return }
+        _ = try device.store.rename(from: parent, name, to: target, newName, mode: .noReplace, now: device.moment())
+        if entropy.chance(30), try isFree(parent, name) { try makeFile(name, in: parent) }
+    }
+
+    private func freeName(in parent: InodeNumber) throws -> Name? {
+        let name = Name("n\(entropy.number(below: 5))")!
+        try device.know(name, in: parent)
+        return try isFree(parent, name) ? name : nil
+    }
+
     /// A directory with all that is in it.
     package func removeTree() throws {
         guard let (parent, name, number) = try someEntry(.directory) else { return }

@@ -29,7 +29,10 @@ struct CaseProgram {
         var program = RandomProgram(device: device, entropy: entropy, root: root)
         // Each content tells where it comes from.
         program.contents = 1_000_000_000
-        switch entropy.number(below: 14) {
+        let choices = plan.isAboutDirectories ? 28 : 14
+        switch entropy.number(below: choices) {
+        case 14..<18: try program.makeDirectory()
+        case 18...: try program.moveDirectory()
         case 0: try program.save()
         case 1: try program.removeTree()
         default: try program.step()
