@@ -90,44 +90,6 @@ extension PullApplier {
         if row.node != nil, parent.isOrphan { try bringBack(parent) }
     }
 
-    /// A directory that was removed here has got new work on the server: it comes back, with all above it.
-    mutating func bringBack(_ directory: LocalNode) throws {
-        for name in try store.dirtyEntries(baseNode: directory.id) {
-            try giveBack(name, to: directory.id) { applier in
-                try applier.moveAside(name, wanted: name.name, against: nil)
-            }
-        }
-    }
-
-    /// The server's node has the name again, and all above it is there. What took the name here gives way; unless a rule
-    /// keeps it here: then the server's does, everywhere.
-    mutating func giveBack(
-        _ name: LocalEntry, to id: NodeID, makingWay: (inout PullApplier) throws -> Void
-    ) throws {
-        let ours = try name.number.flatMap { try store.node($0) }
-        let stays = ours.map { $0.isLocalOnly || name.isLocalOnly } ?? false
-        let kept = stays ? try setAside(name.name, in: name.parent) : nil
-        if ours != nil, !stays { try makingWay(&self) }
-        try store.putAgreedEntry(parent: name.parentID, name: name.name, node: id, seq: name.base)
-        note(.entry(parent: name.parent, name: name.name))
-        if let kept { try exchange(name.name, kept, in: name.parent) }
-        if let above = try store.node(name.parent), above.isOrphan { try bringBack(above) }
-    }
-
-    /// Renames what has the name to a free conflict name.
-    private func setAside(_ name: Name, in parent: InodeNumber, wanted: Name? = nil) throws -> Name {
-        let kept = try ConflictName(for: wanted ?? name, device: device, at: now).firstFree {
-            try store.lookup(parent, $0) != nil
-        }
-        try store.rename(from: parent, name, to: parent, kept, mode: .noReplace, now: now)
-        return kept
-    }
-
-    private mutating func exchange(_ name: Name, _ kept: Name, in parent: InodeNumber) throws {
-        try store.rename(from: parent, name, to: parent, kept, mode: .exchange, now: now)
-        note(.entry(parent: parent, name: kept))
-    }
-
     /// A directory has one parent: where both sides moved it, the server's place counts. A pull tells of the name that it
     /// has left; where it stands in a listing, it has left all others.
     mutating func leaveOtherParents(_ directory: LocalNode, for row: EntryRow) throws {
@@ -305,29 +267,5 @@ extension PullApplier {
                 try store.changeIdentity(of: local.number, to: freshIdentity())
             }
         }
-    }
-
-    /// Where our moves and the server's together would make a ring of directories, ours are taken back. In each ring is a
-    /// directory of the server's that was moved here: a new one in it only lies in the way.
-    mutating func settleDirectoryCycles() throws {
-        for entry in try store.dirtyEntries(limit: .max, afterChange: 0) {
-            guard let number = entry.number, let directory = try store.node(number), directory.kind == .directory,
-                !directory.isNew, try store.entry(parent: entry.parentID, name: entry.name) == entry,
-                try isOwnAncestor(number)
-            else { continue }
-            try store.putAgreedEntry(parent: entry.parentID, name: entry.name, node: entry.baseNode, seq: entry.base)
-            note(.entry(parent: entry.parent, name: entry.name))
-            try bringBack(directory)
-        }
-    }
-
-    private func isOwnAncestor(_ number: InodeNumber) throws -> Bool {
-        var seen: Set<InodeNumber> = []
-        var current = number
-        while let above = try store.entries(of: current).first, seen.insert(current).inserted {
-            if above.parent == number { return true }
-            current = above.parent
-        }
-        return false
     }
 }
