@@ -13,20 +13,19 @@ struct CacheReader: Sendable {
             (try store.block(number), store.cached(number), try store.checksums(of: .whole(number)))
         }
         guard let block, let cached else { return nil }
-        let plain: [UInt8]
-        do throws(Errno) {
-            plain = try shared.segments.read(count: Int(cached.length), at: cached.location)
-        } catch {
-            throw .io(error)
-        }
-        // The room may have been given to something else meanwhile; if it has not, the disk has damaged the block.
-        let checksums = unsafe plain.withUnsafeBytes { unsafe CRC32C.checksums($0, frameBytes: CachedBlock.frameBytes) }
-        guard checksums == expected else {
+        let plain = try? shared.segments.read(count: Int(cached.length), at: cached.location)
+        // The room may have been given to something else meanwhile; if it has not, the disk has damaged the block, or does not
+        // read it.
+        guard let plain, sums(of: plain) == expected else {
             try shared.withStore { store throws(StoreError) in
                 if store.cached(number)?.location == cached.location { try store.dropCache(number) }
             }
             return nil
         }
         return BlockBase(id: block.id, plain: plain)
+    }
+
+    private func sums(of plain: [UInt8]) -> [UInt32] {
+        unsafe plain.withUnsafeBytes { unsafe CRC32C.checksums($0, frameBytes: CachedBlock.frameBytes) }
     }
 }

@@ -118,6 +118,26 @@ struct CheckTests {
         #expect(try fixture.store.check(repairs: false) == [])
     }
 
+    @Test(
+        "refuses rows that no file could have, so that what is unsent is saved",
+        arguments: [
+            "UPDATE content SET place = 67108000 WHERE block IS NULL", "UPDATE content SET place = -4096",
+            "UPDATE content SET length = -1", "UPDATE content SET length = 1 << 62 WHERE block IS NULL",
+            "UPDATE content SET epoch = 9223372036854775807 WHERE block IS NULL",
+            "UPDATE cache SET place = 67104768 WHERE length > 4096", "UPDATE cache SET length = 1 << 40",
+            "UPDATE cache SET place = -4096",
+        ])
+    func impossible(sql: String) throws {
+        let fixture = try filled()
+        fixture.close()
+        try Shell.script("sqlite3 '\(fixture.path)/state.db' \"PRAGMA wal_autocheckpoint = 0; \(sql)\"")
+        #expect {
+            try fixture.reopen()
+        } throws: { error in
+            if case .corrupt = error as? StoreError { true } else { false }
+        }
+    }
+
     // MARK: Rescue
 
     @Test(

@@ -53,12 +53,15 @@ extension FileSystem {
     ) throws(Errno) -> (FileAttributes, OpenedFile) {
         let now = time.now()
         let blueprint = NodeBlueprint(kind: .file, permissions: permissions)
-        let node = try inStore { store in
+        let (node, file) = try inStore { store in
             let directory = try store.requireLiveDirectory(parent)
-            return try store.createOrphan(newNode(blueprint, in: directory, by: caller), now: now)
+            let node = try store.createOrphan(newNode(blueprint, in: directory, by: caller), now: now)
+            // Before anybody else has the lock: what has no name and is not open goes.
+            let file = opened(node.number, options)
+            nodes.becameTemporary(node.number)
+            return (node, file)
         }
-        defer { nodes.becameTemporary(node.number) }
-        return (shown(node), opened(node.number, options))
+        return (shown(node), file)
     }
 
     /// A name, one more or the first, for a node that is no directory.

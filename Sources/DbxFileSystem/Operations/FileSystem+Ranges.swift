@@ -96,10 +96,10 @@ extension LocalStore {
         var start = range.lowerBound
         var length = ContentLimits.segmentBytes
         while start < range.upperBound {
-            let end = min(start + length, range.upperBound)
+            let end = length < range.upperBound - start ? start + length : range.upperBound
             if let result = try body(start..<end) { return result }
             start = end
-            length = min(length * 2, range.upperBound)
+            length = length > range.upperBound / 2 ? range.upperBound : length * 2
         }
         return nil
     }

@@ -3,11 +3,11 @@ import DbxSystem
 
 extension FileSystem {
     /// Compares what is cached with its checksums, as is done once per block after a start. False: it was damaged and is
-    /// out of the cache now, to be fetched again. Reads all of it: on an input thread.
+    /// out of the cache now, to be fetched again; so is what the disk does not read. Reads all of it: on an input thread.
     func verify(_ block: CachedBlock) throws(Errno) -> Bool {
         let expected = try inStore { store in try store.checksums(of: block.item) }
-        let isWhole = unsafe try ThreadBuffer.withBytes(Int(block.length)) { buffer throws(Errno) in
-            unsafe try shared.segments.read(into: buffer, at: block.location)
+        let isWhole = unsafe ThreadBuffer.withBytes(Int(block.length)) { buffer in
+            guard (unsafe try? shared.segments.read(into: buffer, at: block.location)) != nil else { return false }
             let found = unsafe CRC32C.checksums(
                 UnsafeRawBufferPointer(buffer), frameBytes: CachedBlock.frameBytes)
             return found == expected

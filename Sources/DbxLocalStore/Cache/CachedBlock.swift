@@ -28,8 +28,7 @@ struct CacheIndex {
 
     /// Whether a place and a length are such as it can hold.
     static func canHold(_ location: SegmentLocation, _ length: Int64) -> Bool {
-        (0..<SegmentFiles.segmentBytes).contains(location.position) && location.position % SpaceMap.pageBytes == 0
-            && (0...SegmentFiles.segmentBytes).contains(length)
+        location.holds(length) && location.position % SpaceMap.pageBytes == 0
     }
 
     mutating func reserveCapacity(_ count: Int) { slots.reserveCapacity(count) }

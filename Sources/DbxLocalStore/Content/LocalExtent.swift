@@ -31,6 +31,17 @@ package struct LocalExtent: Hashable, Sendable, Codable {
         if case .staging = source { true } else { false }
     }
 
+    /// Whether any file could have it: a row of a damaged database may say anything.
+    var isPossible: Bool {
+        guard offset >= 0, length > 0, length <= ContentLimits.segmentBytes, offset <= .max - length else {
+            return false
+        }
+        return switch source {
+        case .staging(let location, let epoch): location.holds(length) && epoch >= 0 && epoch < .max
+        case .block(_, let offset): offset >= 0 && offset <= .max - length
+        }
+    }
+
     /// The pages of the segment files that hold it; nil for a block's.
     var stagedRange: SegmentRange? {
         guard case .staging(let location, _) = source else { return nil }

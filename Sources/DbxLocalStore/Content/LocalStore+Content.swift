@@ -48,7 +48,9 @@ extension LocalStore {
         } else {
             throw StoreError.corrupt("an extent's row")
         }
-        return LocalExtent(offset: row[0], length: row[1], source: source)
+        let extent = LocalExtent(offset: row[0], length: row[1], source: source)
+        guard extent.isPossible else { throw StoreError.corrupt("an extent's row") }
+        return extent
     }
 
     // MARK: Local changes

@@ -47,9 +47,7 @@ struct LoggedSums {
 
     /// What a page is said to hold newly, its old sum does not speak of; the new one comes in the same epoch.
     private mutating func forget(_ location: SegmentLocation, _ length: Int64) {
-        guard segments[location.segment] != nil, length > 0, length <= SegmentFiles.segmentBytes,
-            location.position >= 0, location.position <= SegmentFiles.segmentBytes - length
-        else { return }
+        guard segments[location.segment] != nil, length > 0, location.holds(length) else { return }
         let end = location.position + length
         for index in Int(location.position / SpaceMap.pageBytes)...Int((end - 1) / SpaceMap.pageBytes) {
             guard let known = segments[location.segment]?.sums[index], known.to > 0 else { continue }

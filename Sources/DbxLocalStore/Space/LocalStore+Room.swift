@@ -62,8 +62,10 @@ extension LocalStore {
         if let grown { return grown }
         try evict(length)
         roomForWaiting = max(roomForWaiting, length)
-        // An upload or the next epoch makes room, where there is anything to send or to give back.
-        throw stagingBytes > 0 || space.freedCount > 0 ? .noSpace : .io(.noSpace)
+        // An upload or the next epoch makes room, where there is anything to send or to give back; for what is read, also what
+        // waits for an epoch under way and what others are just reading.
+        let comesBack = !forStaging && (space.idleBytes > 0 || reservedCacheBytes > 0)
+        throw stagingBytes > 0 || space.freedCount > 0 || comesBack ? .noSpace : .io(.noSpace)
     }
 
     func isStagingFull(with length: Int64) throws(StoreError) -> Bool {

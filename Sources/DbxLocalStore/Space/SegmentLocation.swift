@@ -12,6 +12,12 @@ package struct SegmentLocation: Hashable, Sendable, Codable {
     package func advanced(by bytes: Int64) -> SegmentLocation {
         SegmentLocation(segment: segment, position: position + bytes)
     }
+
+    /// Whether so many bytes from here on lie within the segment: a row of a damaged database may say anything.
+    func holds(_ length: Int64) -> Bool {
+        position >= 0 && length >= 0 && length <= SegmentFiles.segmentBytes
+            && position <= SegmentFiles.segmentBytes - length
+    }
 }
 
 /// Pages of a segment, one behind the other.

@@ -182,6 +182,7 @@ extension LocalStore {
     /// Drops the row with all that belongs to it. Entries are the caller's affair.
     func drop(_ node: LocalNode) throws {
         try dropContent(of: node)
+        try releaseReservation(node.number)
         try execute("DELETE FROM nodes WHERE number = ?", [node.number.sqlValue])
         nodes[node.number] = nil
     }

@@ -33,6 +33,21 @@ import Testing
         }
     }
 
+    @Test(arguments: [1 << 62, 7 << 60, Int64.max - (64 << 20)] as [Int64])
+    func `the largest sparse files are gone through to their end`(size: Int64) throws {
+        try withFixture { fixture in
+            let files = fixture.fileSystem
+            let number = try fixture.makeFile("f")
+            _ = try files.setAttributes(of: number, to: AttributeChange(size: size))
+            for start in [0, 1 << 61, size - 1] {
+                expect(.noSuchDevice) { _ = try files.seek(number, from: start, to: .data) }
+                #expect(try files.seek(number, from: start, to: .hole) == start)
+            }
+            try fixture.write([1], to: number, at: size - 5_000)
+            #expect(try files.seek(number, from: 0, to: .data) == size - 5_000)
+        }
+    }
+
     @Test func `fallocate extends, punches and zeroes`() throws {
         try withFixture { fixture in
             let files = fixture.fileSystem
