@@ -52,13 +52,9 @@ final class ReadOperation: Expiring {
         state.withLock { $0.wantsBlocks = wantsBlocks }
         if plan.missing.isEmpty {
             submit(plan)
-        } else if fileSystem.limits.idleReaders.contains(thread: thread) {
-            return fail(.noData)
         } else {
+            guard beginWaiting() else { return }
             open.fetchedBytes.add(plan.missingBytes, ordering: .relaxed)
-            state.withLock { $0.isWaiting = true }
-            fileSystem.waitingReads.begin(open.number)
-            fileSystem.deadlines.watch(self, until: deadline)
             fetch(plan)
         }
         fileSystem.readAhead(open, range, size: plan.size)
@@ -68,7 +64,11 @@ final class ReadOperation: Expiring {
     /// Another round. Waits for nothing.
     private func advance() {
         guard let plan = plan() else { return }
-        if !plan.missing.isEmpty { return fetch(plan) }
+        if !plan.missing.isEmpty {
+            // What was here when the read began may be gone or damaged.
+            if beginWaiting() { fetch(plan) }
+            return
+        }
         if !plan.isLocal || !replyAtOnce(plan) { submit(plan) }
     }
 
@@ -95,6 +95,26 @@ final class ReadOperation: Expiring {
     func expire() { fail(.timedOut) }
 
     // MARK: Fetching
+
+    /// From now on the read waits for the network. False where it is not to, or is over.
+    private func beginWaiting() -> Bool {
+        if state.withLock({ $0.isWaiting }) { return true }
+        if fileSystem.limits.idleReaders.contains(thread: thread) {
+            fail(.noData)
+            return false
+        }
+        fileSystem.waitingReads.begin(open.number)
+        let isOver = state.withLock { state in
+            state.isWaiting = state.receiver != nil
+            return !state.isWaiting
+        }
+        if isOver {
+            fileSystem.endedWaiting(open.number)
+            return false
+        }
+        fileSystem.deadlines.watch(self, until: deadline)
+        return true
+    }
 
     private func fetch(_ plan: ReadPlan) {
         let (missing, round) = state.withLock { state in

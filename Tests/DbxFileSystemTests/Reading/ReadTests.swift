@@ -142,4 +142,35 @@ import Testing
         #expect(try fixture.read(number) == bytes)
         #expect(fixture.blocks.demanded.count == 2 * places.count)
     }
+
+    @Test(.timeLimit(.minutes(1))) func `what is cached and damaged is waited for no longer than what is missing`()
+        throws
+    {
+        var limits = FileSystemLimits()
+        limits.longestRead = .milliseconds(300)
+        let fixture = try Fixture(limits: limits)
+        defer { fixture.close() }
+        let number = try fixture.makeRemoteFile("f", pattern(100_000))
+        _ = try fixture.read(number)
+        let places = fixture.shared.withStore { store in
+            fixture.blocks.demanded.compactMap { store.cached($0)?.location }
+        }
+        for place in places { try fixture.shared.segments.write([0xAA, 0xBB], at: place.advanced(by: 500)) }
+        try fixture.restart()
+        fixture.blocks.hold()
+        expect(.timedOut) { _ = try fixture.read(number) }
+    }
+
+    @Test func `what the disk does not read of the cache is fetched again`() throws {
+        let bytes = pattern(100_000)
+        let fixture = try Fixture()
+        defer { fixture.close() }
+        let number = try fixture.makeRemoteFile("f", bytes)
+        #expect(try fixture.read(number) == bytes)
+        let count = fixture.blocks.demanded.count
+        try fixture.restart()
+        try fixture.loseSegments()
+        #expect(try fixture.read(number) == bytes)
+        #expect(fixture.blocks.demanded.count == 2 * count)
+    }
 }

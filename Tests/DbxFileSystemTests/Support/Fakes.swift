@@ -125,7 +125,8 @@ final class Receiver: ReadReceiver {
     var isAnswered: Bool { outcome.withLock { $0 != nil } }
 
     func wait() throws -> [UInt8] {
-        guard let result = outcome.wait(timeout: .seconds(20), until: { $0 }) else { throw Errno.timedOut }
+        struct NoAnswer: Error {}
+        guard let result = outcome.wait(timeout: .seconds(20), until: { $0 }) else { throw NoAnswer() }
         return try result.get()
     }
 }

@@ -55,6 +55,14 @@ final class Fixture {
         fileSystem.setNotifier(notices)
     }
 
+    /// From now on the disk does not give what was written to it.
+    func loseSegments() throws {
+        let directory = configuration.directory + "/segments"
+        for name in try FileManager.default.contentsOfDirectory(atPath: directory) {
+            truncate(directory + "/" + name, 0)
+        }
+    }
+
     func close() {
         fileSystem.shutdown()
         try? FileManager.default.removeItem(atPath: configuration.directory)
