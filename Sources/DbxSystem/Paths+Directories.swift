@@ -38,10 +38,14 @@ extension Paths {
         return UInt16(status.st_mode & 0o7777)
     }
 
-    /// Copies a file to a new name and waits until its bytes are on the disk; `fileExists` where the name is taken.
+    /// Copies a file to a new name and waits until its bytes are on the disk; `fileExists` where the name is taken. What a
+    /// crash leaves of it, under that name with `.new`, the next one overwrites: nobody takes a part for the whole.
     package static func copy(_ path: String, to newPath: String) throws(Errno) {
         let source = try OpenFile(path: path, .readOnly)
-        let target = try OpenFile(path: newPath, [.readWrite, .create, .exclusive])
+        if exists(newPath) { throw .fileExists }
+        let temporary = newPath + ".new"
+        let target = try OpenFile(path: temporary, [.readWrite, .create, .truncate])
+        defer { try? remove(temporary) }
         var offset: Int64 = 0
         while true {
             let bytes = try source.read(count: 1 << 20, at: offset)
@@ -50,6 +54,8 @@ extension Paths {
             offset += Int64(bytes.count)
         }
         try target.sync()
+        // Not every file system has links.
+        try rename(temporary, to: newPath)
     }
 
     /// Writes a new file that only its owner may read, with its name durable; `fileExists` where the name is taken.

@@ -39,6 +39,19 @@ struct TransferTests {
         #expect(fixture.server.counts.gets.values.allSatisfy { $0 == 1 })
     }
 
+    @Test(arguments: [ProblemKind.notFound, .forbidden])
+    func `Where the leave to send a block has ended another one is asked for`(kind: ProblemKind) throws {
+        var faults = FakeServer.Faults()
+        faults.put = { _, count in
+            count == 0 ? APIError(.problem(Problem(kind: kind, detail: "This upload has ended."))) : nil
+        }
+        let fixture = try TransferFixture(faults)
+        let file = try fixture.makeFile("a")
+        try fixture.write(entropy.bytes(400_000), to: file, at: 0)
+        _ = try fixture.upload(file)
+        #expect(fixture.server.counts.offers.count > 1)
+    }
+
     @Test func `Holes stay holes, across the borders of stretches`() throws {
         let fixture = try TransferFixture()
         let file = try fixture.makeFile("a")

@@ -115,6 +115,35 @@ struct AccountTests {
         #expect(problem(logIn("ada", "third")) == nil)
     }
 
+    /// Does something once, between two steps of a server that draws from it.
+    private final class Interruption: Entropy, @unchecked Sendable {
+        private let numbers = SeededEntropy(seed: 4)
+        var body: (() throws -> Void)?
+
+        func next() -> UInt64 {
+            if let body = body.take() { try? body() }
+            return numbers.next()
+        }
+    }
+
+    @Test("a password that was changed while it was compared logs nobody in")
+    func changedMeanwhile() throws {
+        let interruption = Interruption()
+        let directory = TemporaryDirectory()
+        let server = try Server.open(
+            ServerConfiguration(
+                dataDirectory: directory.path + "/data", version: "test", passwordCost: .cheap, time: FakeTime(),
+                entropy: interruption))
+        _ = try server.addUser(name: "ada", password: "secret", limitBytes: nil)
+        let login = LoginRequest(user: "ada", password: "secret", device: "thief")
+        interruption.body = { try server.setPassword(name: "ada", password: "new", revokeDevices: true) }
+        #expect(throws: Problem.self) { try server.login(login, address: "here") }
+        #expect(interruption.body == nil)
+        let mine = LoginRequest(user: "ada", password: "new", device: "mine")
+        interruption.body = { try server.disableUser(name: "ada") }
+        #expect(throws: Problem.self) { try server.login(mine, address: "here") }
+    }
+
     @Test("keys of a session are those of every session, and differ between users")
     func keys() throws {
         let mine = try server.session(device.caller).namespaces[0].keys

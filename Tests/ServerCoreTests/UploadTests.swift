@@ -121,6 +121,28 @@ struct UploadTests {
         #expect(try fixture.server.status().storedBlocks == 1)
     }
 
+    @Test("what somebody said of a block's length before its bytes came counts for nothing", arguments: [100, 9_000])
+    func falseLength(bytes: Int) throws {
+        let bob = try fixture.newDevice("bob")
+        let block = ada.block(bytes)
+        for length in [Int64(1), 9_500] {
+            let offered = OfferedBlock(id: block.id, storedBytes: length)
+            _ = try? fixture.server.requestUploads(
+                bob.caller, namespace: bob.namespace, UploadRequest(blocks: [offered]))
+        }
+        var committed = ada.wrap(block, plainBytes: 10)
+        if bytes > ContentLimits.maximumInlineBytes {
+            try ada.upload(block)
+        } else {
+            committed.body = Base64(block.stored)
+        }
+        var node = ada.node(.file)
+        node.content = ada.content(size: 10, [ada.segment(0, [(0, 10, block, 0)])])
+        try ada.commit([node], [ada.entry(ada.root, "a", node.id)], blocks: [committed])
+        #expect(try read(block, as: ada) == block.stored)
+        #expect(try fixture.server.check().problems.isEmpty)
+    }
+
     @Test("to know a block's hash is not to have the file")
     func hashIsNotTheFile() throws {
         let (_, _, block) = try ada.makeFile("secret")

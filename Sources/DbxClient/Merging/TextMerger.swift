@@ -197,10 +197,10 @@ package final class TextMerger: Sendable {
             try store.forgetConflict(in: record.parent, keptAs: record.keptAs)
             return true
         }
-        guard isDone else { return true }
+        guard isDone else { return false }
         let target = NameChange.Target(number: conflict.ours.number, kind: .file)
         parts.events?([.removed(target, at: NamePlace(parent: record.parent, name: record.keptAs))])
-        return false
+        return true
     }
 
     private static func shown(_ path: [UInt8]) -> String { "“\(String(decoding: path, as: UTF8.self))”" }

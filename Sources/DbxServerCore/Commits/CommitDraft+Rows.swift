@@ -35,14 +35,14 @@ extension CommitDraft {
         for block in newBlocks {
             try rows.insert(block, in: namespace.id)
             if let body = bodies[block.block] { try store(body, of: block) }
-            try rows.setState(.live, of: block.block)
+            try rows.setState(.live, of: block.block, storedBytes: block.storedBytes)
             unpinned += try rows.deleteUploads(of: block.block, in: namespace.id)
         }
         for edit in segmentEdits { try write(edit) }
         for revision in revisions { try rows.insert(revision, in: namespace.id) }
         for (block, body) in returned where try rows.block(block.block)?.state == .lost {
             try rows.insertBody(body, of: block.block)
-            try rows.setState(.live, of: block.block)
+            try rows.setState(.live, of: block.block, storedBytes: Int64(body.count))
         }
         return unpinned
     }

@@ -28,7 +28,13 @@ extension Server {
             let device = DeviceRecord(
                 id: DeviceID(from: entropy), user: user.id, name: deviceName,
                 tokenHash: Array(SHA256.hash(data: token)), createdAt: now, lastSeenAt: now)
-            try metadata.write { try $0.insert(device) }
+            try metadata.write { rows in
+                // The password took its time: it may have been changed meanwhile, and all devices ended with it.
+                guard let now = try rows.user(named: request.user), now.password == user.password, !now.disabled else {
+                    throw Self.wrongPassword
+                }
+                try rows.insert(device)
+            }
             return LoginResponse(token: Base64URL.encode(token), user: user.id, device: device.id)
         }
     }

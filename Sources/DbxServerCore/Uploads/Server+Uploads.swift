@@ -75,9 +75,11 @@ extension Server {
     private static func confirm(
         _ upload: UploadRecord, _ rows: any MetadataTransaction, now: Timestamp
     ) throws {
-        let block = try rows.block(upload.block)
-        if block?.state == .granted { try rows.setState(.stored, of: upload.block) }
-        if block?.state == .lost { try rows.setState(.live, of: upload.block) }
+        switch try rows.block(upload.block)?.state {
+        case .granted: try rows.setState(.stored, of: upload.block, storedBytes: upload.storedBytes)
+        case .lost: try rows.setState(.live, of: upload.block, storedBytes: upload.storedBytes)
+        case .stored, .live, nil: break
+        }
         if try rows.namespaceBlock(upload.block, in: upload.namespace) != nil {
             // The namespace has the block and wanted only its bytes back: no commit will come for it.
             return try rows.pin(-rows.deleteUploads(of: upload.block, in: upload.namespace), in: upload.namespace)

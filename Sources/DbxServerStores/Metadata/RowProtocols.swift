@@ -120,6 +120,8 @@ package protocol BlockRows {
     /// Keeps the row that is there.
     func insertIfAbsent(_ block: BlockRecord) throws(StoreError)
     func setState(_ state: BlockRecord.State, of block: BlockID) throws(StoreError)
+    /// The bytes are there, and have been compared with the id: so many they are, whatever somebody said before.
+    func setState(_ state: BlockRecord.State, of block: BlockID, storedBytes: Int64) throws(StoreError)
     /// The stored form of a block that is no object; nil for others.
     func body(of block: BlockID) throws(StoreError) -> [UInt8]?
     /// Keeps the body that is there.

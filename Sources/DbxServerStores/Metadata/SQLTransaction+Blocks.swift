@@ -18,6 +18,11 @@ extension SQLTransaction {
         try run(BlockStatements.setBlockState, [SQLValue(block), .text(state.rawValue)])
     }
 
+    func setState(_ state: BlockRecord.State, of block: BlockID, storedBytes: Int64) throws(StoreError) {
+        try run(
+            BlockStatements.setStoredBlock, [SQLValue(block), .text(state.rawValue), .integer(storedBytes)])
+    }
+
     func body(of block: BlockID) throws(StoreError) -> [UInt8]? {
         try row(BlockStatements.blockBody, [SQLValue(block)]) { row throws(StoreError) in try row.bytes() }
     }

@@ -7,6 +7,7 @@ package enum BlockStatements: String, SQLStatements {
         ON CONFLICT (id) DO NOTHING
         """
     case setBlockState = "UPDATE blocks SET state = ?2 WHERE id = ?1"
+    case setStoredBlock = "UPDATE blocks SET state = ?2, stored_bytes = ?3 WHERE id = ?1"
 
     case blockBody = "SELECT body FROM block_bodies WHERE block_id = ?1"
     case insertBlockBody = """

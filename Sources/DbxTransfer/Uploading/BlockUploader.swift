@@ -219,15 +219,19 @@ final class BlockUploader: Sendable {
     private func send(_ block: SealedBlock, cancel: CancelToken) throws(UploadFailure) {
         var retry = RetryPolicy()
         while true {
+            var hasLeave = false
             do throws(APIError) {
                 let offer = OfferedBlock(id: block.id, storedBytes: Int64(block.stored.count))
                 guard let upload = try broker.grant(offer, cancel: cancel).upload else { return }
+                hasLeave = true
                 try api.putUpload(upload, bytes: block.stored, cancel: cancel)
                 return meter.countUploaded(bytes: block.stored.count)
             } catch {
                 if error.meaning == .cancelled || cancel.isCancelled { throw .cancelled }
                 let delay = retry.delayAfterFailure(retryAfter: error.retryAfter, random: entropy.next())
-                guard error.isRetryable, retry.failures < Self.tries else { throw .api(error) }
+                // A leave that has ended says nothing of the next one: somebody else may have committed the block.
+                let mayGoOn = error.isRetryable || hasLeave && error.meaning == .refused
+                guard mayGoOn, retry.failures < Self.tries else { throw .api(error) }
                 pause(delay)
             }
         }
