@@ -35,6 +35,8 @@ package final class DirectoryLister: DirectoryListing {
     private static let threadCount = 2
     /// How long a try that may succeed later is put off; whoever waits has a limit of its own.
     private static let pause: Duration = .milliseconds(300)
+    /// So often a page of a whole directory may be put off, each time for longer: some twenty seconds in all.
+    private static let tries = 10
 
     /// - Parameter isServerAway: asked before and after each try; while true, requests fail at once.
     package init(_ pages: ListingPages, isServerAway: @escaping @Sendable () -> Bool) throws(Errno) {
@@ -120,17 +122,23 @@ package final class DirectoryLister: DirectoryListing {
         return result
     }
 
-    /// Lists all of a directory, on the calling thread as far as nobody else is at it. Nil when all is known, or why not.
+    /// Lists all of a directory, on the calling thread as far as nobody else is at it. Nil when all is known, or why not:
+    /// `timedOut` where a page has been put off again and again, by the server or for a pull that does not come.
     func listAll(of directory: InodeNumber) -> FetchFailure? {
+        var tries = 0
         while true {
             guard pages.isUnlisted(directory) else { return nil }
             if isServerAway() { return .serverAway }
             switch listNow(directory) {
-            case .success: continue
+            case .success: tries = 0
             case .failure(.missing): return nil
             case .failure(let failure): return failure
             case .later:
-                if state.wait(timeout: Self.pause, until: { $0.isStopped ? true : nil }) != nil { return .cancelled }
+                let isAtIt = state.withLock { $0.running[directory] != nil }
+                if !isAtIt { tries += 1 }
+                guard tries <= Self.tries else { return .timedOut }
+                let pause = Self.pause * max(1, tries)
+                if state.wait(timeout: pause, until: { $0.isStopped ? true : nil }) != nil { return .cancelled }
             }
         }
     }
