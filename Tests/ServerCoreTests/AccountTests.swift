@@ -115,7 +115,7 @@ struct AccountTests {
         #expect(problem(logIn("ada", "third")) == nil)
     }
 
-    /// Does something once, between two steps of a server that draws from it.
+    /// Does something once, between two steps of a server that draws from it. Sendable because one thread of a test uses it.
     private final class Interruption: Entropy, @unchecked Sendable {
         private let numbers = SeededEntropy(seed: 4)
         var body: (() throws -> Void)?
