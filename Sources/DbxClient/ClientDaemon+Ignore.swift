@@ -45,26 +45,20 @@ extension ClientDaemon {
 
     package func applyIgnore(at path: [UInt8], dryRun: Bool) throws(ClientFailure) -> IgnoreReport {
         let tree = try currentRules()
-        let removal = try ignoredOnServer(below: path, tree)
+        // Of what is not known here nothing can be kept here.
+        let top = try inStore { store throws(StoreError) in try TreePath.node(at: path, in: store) }
+        try listAll(below: [top].compactMap(\.self))
+        let removal: IgnoredOnServer
+        do throws(StoreError) {
+            removal = try IgnoredOnServer.find(below: path, tree, in: shared)
+        } catch {
+            throw Self.storeFailure(error)
+        }
         if !dryRun {
             for item in removal.items { try keepHereOnly(item) }
             engine.localChange()
         }
         return removal.report
-    }
-
-    private func ignoredOnServer(below path: [UInt8], _ tree: IgnoreTree) throws(ClientFailure) -> IgnoredOnServer {
-        do {
-            return try IgnoredOnServer.find(below: path, tree, in: shared) { [lister] directory in
-                if let failure = lister.listAll(of: directory) { throw failure }
-            }
-        } catch let error as FetchFailure {
-            throw ClientFailure(
-                .unreachable, "What the server has there cannot be listed: \(error)",
-                remedy: "Nothing has changed. Try again when the server can be reached.")
-        } catch {
-            throw Self.storeFailure(error as? StoreError ?? .database("\(error)"))
-        }
     }
 
     /// As the files are now, whether or not the sync loop has looked at them.

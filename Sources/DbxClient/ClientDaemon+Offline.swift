@@ -162,7 +162,7 @@ extension ClientDaemon {
 
     // MARK: Parts
 
-    private func listAll(below nodes: [LocalNode]) throws(ClientFailure) {
+    func listAll(below nodes: [LocalNode]) throws(ClientFailure) {
         var walk = ContentWalk(nodes)
         repeat {
             let folder = try inStore { store throws(StoreError) in try walk.unlisted(store) }
@@ -211,7 +211,7 @@ extension ClientDaemon {
         return found
     }
 
-    private func inStore<Result>(
+    func inStore<Result>(
         _ body: (LocalStore) throws(StoreError) -> Result
     ) throws(ClientFailure) -> Result {
         do throws(StoreError) {

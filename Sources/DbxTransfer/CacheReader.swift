@@ -13,7 +13,7 @@ struct CacheReader: Sendable {
             (try store.block(number), store.cached(number), try store.checksums(of: .whole(number)))
         }
         guard let block, let cached else { return nil }
-        let plain = try? shared.segments.read(count: Int(cached.length), at: cached.location)
+        let plain = try bytes(of: cached)
         // The room may have been given to something else meanwhile; if it has not, the disk has damaged the block, or does not
         // read it.
         guard let plain, sums(of: plain) == expected else {
@@ -23,6 +23,16 @@ struct CacheReader: Sendable {
             return nil
         }
         return BlockBase(id: block.id, plain: plain)
+    }
+
+    /// Nil where the disk does not read them; another error says nothing of the block.
+    private func bytes(of cached: CachedBlock) throws(StoreError) -> [UInt8]? {
+        do throws(Errno) {
+            return try shared.segments.read(count: Int(cached.length), at: cached.location)
+        } catch {
+            guard error == .ioError else { throw .io(error) }
+            return nil
+        }
     }
 
     private func sums(of plain: [UInt8]) -> [UInt32] {

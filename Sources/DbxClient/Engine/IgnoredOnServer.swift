@@ -15,26 +15,24 @@ struct IgnoredOnServer {
 
     private static let shownPaths = 200
 
-    /// Goes through all of the part, with the lock free between its folders, each of which `list` makes known before.
+    /// Goes through all of the part, with the lock free between its folders.
     static func find(
-        below path: [UInt8], _ tree: IgnoreTree, in shared: SharedStore, list: (InodeNumber) throws -> Void
-    ) throws -> IgnoredOnServer {
+        below path: [UInt8], _ tree: IgnoreTree, in shared: SharedStore
+    ) throws(StoreError) -> IgnoredOnServer {
         var found = IgnoredOnServer()
         guard let top = try shared.withStore({ store throws(StoreError) in try TreePath.node(at: path, in: store) })
         else { return found }
-        try found.look(at: top, path, tree, shared, list: list)
+        try found.look(at: top, path, tree, shared)
         found.items.reverse()
         return found
     }
 
     /// Each thing before what lies in it.
     private mutating func look(
-        at top: LocalNode, _ path: [UInt8], _ tree: IgnoreTree, _ shared: SharedStore,
-        list: (InodeNumber) throws -> Void
-    ) throws {
+        at top: LocalNode, _ path: [UInt8], _ tree: IgnoreTree, _ shared: SharedStore
+    ) throws(StoreError) {
         var waiting = [(node: top, path: path)]
         while let (node, path) = waiting.popLast() {
-            if node.kind == .directory, node.knowledge != .whole { try list(node.number) }
             let below = try shared.withStore { store throws(StoreError) -> [(LocalNode, [UInt8])] in
                 try add(node, path, tree, store)
                 guard node.kind == .directory, !node.isLocalOnly else { return [] }

@@ -6,8 +6,14 @@ extension FileSystem {
     /// out of the cache now, to be fetched again; so is what the disk does not read. Reads all of it: on an input thread.
     func verify(_ block: CachedBlock) throws(Errno) -> Bool {
         let expected = try inStore { store in try store.checksums(of: block.item) }
-        let isWhole = unsafe ThreadBuffer.withBytes(Int(block.length)) { buffer in
-            guard (unsafe try? shared.segments.read(into: buffer, at: block.location)) != nil else { return false }
+        let isWhole = unsafe try ThreadBuffer.withBytes(Int(block.length)) { buffer throws(Errno) in
+            do throws(Errno) {
+                unsafe try shared.segments.read(into: buffer, at: block.location)
+            } catch {
+                // Another error says nothing of the block.
+                guard error == .ioError else { throw error }
+                return false
+            }
             let found = unsafe CRC32C.checksums(
                 UnsafeRawBufferPointer(buffer), frameBytes: CachedBlock.frameBytes)
             return found == expected

@@ -112,7 +112,7 @@ extension PullApplier {
         guard let theirs = try row.node.flatMap({ try store.node($0) }),
             let ours = try local.node.flatMap({ try store.node($0) })
         else { return try take(row, in: parent) }
-        if ours.isLocalOnly || local.isLocalOnly { return try keepApart(local, from: row, in: parent) }
+        if try isKeptHere(local) { return try keepApart(local, from: row, in: parent) }
         if local.dirty, ours.kind == .directory, theirs.kind == .directory, ours.isNew {
             try mergeDirectories(ours, into: theirs, at: local)
             return try take(row, in: parent)

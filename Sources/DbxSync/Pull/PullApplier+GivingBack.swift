@@ -5,26 +5,26 @@ import DbxModel
 extension PullApplier {
     /// A directory that was removed here has got new work on the server: it comes back, with all above it.
     mutating func bringBack(_ directory: LocalNode) throws {
-        for name in try store.dirtyEntries(baseNode: directory.id) {
-            try giveBack(name, to: directory.id) { applier in
-                try applier.moveAside(name, wanted: name.name, against: nil)
-            }
-        }
+        for name in try store.dirtyEntries(baseNode: directory.id) { try giveBack(name, to: directory.id) }
     }
 
-    /// The server's node has the name again, and all above it is there. What took the name here gives way; unless a rule
-    /// keeps it here: then the server's does, everywhere.
+    /// The server's node has the name again, and all above it is there. What took the name here gives way, or is replaced;
+    /// unless a rule keeps it here: then the server's gives way, everywhere.
     mutating func giveBack(
-        _ name: LocalEntry, to id: NodeID, makingWay: (inout PullApplier) throws -> Void
+        _ name: LocalEntry, to id: NodeID, against rival: Rival? = nil, overOurs: Bool = false
     ) throws {
-        let ours = try name.number.flatMap { try store.node($0) }
-        let stays = ours.map { $0.isLocalOnly || name.isLocalOnly } ?? false
-        let kept = stays ? try setAside(name.name, in: name.parent) : nil
-        if ours != nil, !stays { try makingWay(&self) }
+        let kept = try isKeptHere(name) ? setAside(name.name, in: name.parent) : nil
+        if name.node != nil, kept == nil, !overOurs { try moveAside(name, wanted: name.name, against: rival) }
         try store.putAgreedEntry(parent: name.parentID, name: name.name, node: id, seq: name.base)
         note(.entry(parent: name.parent, name: name.name))
         if let kept { try exchange(name.name, kept, in: name.parent) }
         if let above = try store.node(name.parent), above.isOrphan { try bringBack(above) }
+    }
+
+    /// Whether a rule keeps what has the name on this computer.
+    func isKeptHere(_ name: LocalEntry) throws -> Bool {
+        guard let number = name.number, let ours = try store.node(number) else { return false }
+        return ours.isLocalOnly || name.isLocalOnly
     }
 
     /// Renames what has the name to a free conflict name.

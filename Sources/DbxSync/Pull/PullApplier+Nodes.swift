@@ -205,20 +205,17 @@ extension PullApplier {
     /// something else have two versions.
     private mutating func revive(_ id: NodeID) throws {
         for entry in try store.dirtyEntries(baseNode: id) {
-            let ours = try entry.node.flatMap { try store.node($0) }
-            let theirs = try store.node(id)
-            var rival: Rival?
-            if let ours, let theirs, !ours.isLocalOnly, !entry.isLocalOnly {
-                let outcome = outcome(ours: ours, theirs: theirs)
-                if outcome == .ours { continue }
-                if outcome == .theirs {
-                    try giveBack(entry, to: id) { _ in }
-                    continue
-                }
-                rival = theirs.kind == .file ? Rival(node: id, base: replacedContents[id]) : nil
+            guard let ours = try entry.node.flatMap({ try store.node($0) }), let theirs = try store.node(id),
+                try !isKeptHere(entry)
+            else {
+                try giveBack(entry, to: id)
+                continue
             }
-            try giveBack(entry, to: id) { applier in
-                try applier.moveAside(entry, wanted: entry.name, against: rival)
+            let rival = theirs.kind == .file ? Rival(node: id, base: replacedContents[id]) : nil
+            switch outcome(ours: ours, theirs: theirs) {
+            case .both: try giveBack(entry, to: id, against: rival)
+            case .theirs: try giveBack(entry, to: id, overOurs: true)
+            case .ours: continue
             }
         }
     }
