@@ -58,6 +58,8 @@ package final class LocalStore {
     /// What somebody has freed by hand: it goes back to the disk whether that is short or not.
     var promisedRoom: Int64 = 0
     package internal(set) var cachedBytes: Int64 = 0
+    /// Of these, what pinned blocks take.
+    package internal(set) var pinnedCachedBytes: Int64 = 0
     /// Room that is being filled with blocks on their way into the cache: it counts too, or the limit would be none.
     var reservedCacheBytes: Int64 = 0
     var nextCookie: Int64 = 1

@@ -16,10 +16,12 @@ final class CacheWriter {
     private var failure: Errno?
     private var isSettled = false
 
-    init(_ shared: SharedStore, bytes: Int) throws(StoreError) {
+    init(_ shared: SharedStore, bytes: Int, isAwaited: Bool = true) throws(StoreError) {
         self.shared = shared
         self.bytes = Int64(bytes)
-        location = try shared.withStore { store throws(StoreError) in try store.reserveCache(bytes: Int64(bytes)) }
+        location = try shared.withStore { store throws(StoreError) in
+            try store.reserveCache(bytes: Int64(bytes), isAwaited: isAwaited)
+        }
     }
 
     deinit {

@@ -55,6 +55,43 @@ import Testing
         #expect(!pinned.contains { store.isCached($0) })
     }
 
+    @Test(arguments: [false, true])
+    func `However much is pinned, whatever else is read finds room`(restarts: Bool) throws {
+        let directory = NSTemporaryDirectory() + "/dbxfs-evict-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let configuration = StoreConfiguration(
+            directory: directory, cacheLimitBytes: 100 * 4_096, freeSpaceFloorBytes: 0)
+        func open() throws -> LocalStore {
+            let store = try LocalStore(configuration)
+            try store.makeRoot(NodeID(high: 1, low: 1), now: SystemTime().now())
+            return store
+        }
+        var store: LocalStore? = try open()
+        // All of what is here, and what programs read of it while nothing else has room.
+        let pinned = try (0..<100).map { try Self.cache($0, in: store!) }
+        try store!.setPinnedBlocks(adding: pinned, removing: [])
+        #expect(store!.pinnedCachedBytes == 100 * 4_096)
+        if restarts {
+            store = nil
+            store = try LocalStore(configuration)
+            #expect(store!.pinnedCachedBytes == 100 * 4_096)
+        }
+        let other = store!
+        #expect(throws: StoreError.noSpace) { _ = try other.reserveCache(bytes: 4_096, isAwaited: false) }
+        for index in 100..<300 {
+            let block = try Self.cache(index, in: other)
+            #expect(other.isCached(block))
+            #expect(other.cachedBytes <= configuration.cacheLimitBytes)
+        }
+        #expect(pinned.count { other.isCached($0) } == 75)
+        #expect(other.pinnedCachedBytes == 75 * 4_096 && other.mostPinnedBytes == 75 * 4_096)
+        #expect(throws: StoreError.noSpace) { _ = try other.reserveCache(bytes: 4_096, isAwaited: false) }
+
+        try other.setPinnedBlocks(adding: [], removing: Array(pinned.filter { other.isCached($0) }.prefix(10)))
+        #expect(other.pinnedCachedBytes == 65 * 4_096)
+        other.abandonCache(try other.reserveCache(bytes: 4_096, isAwaited: false), bytes: 4_096)
+    }
+
     @Test func `Room for blocks on their way counts towards the limit`() throws {
         let directory = NSTemporaryDirectory() + "/dbxfs-evict-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: directory) }

@@ -140,7 +140,10 @@ extension LocalStore {
 
     /// Room for a block's content; evicts others to stay under the limit. Write there without the lock, then call
     /// `commitCache` or `abandonCache`. `noSpace`: an epoch may give back what has been evicted.
-    package func reserveCache(bytes: Int64) throws(StoreError) -> SegmentLocation {
+    ///
+    /// - Parameter isAwaited: false for what nobody waits for, which gets nothing of the room that pins must leave.
+    package func reserveCache(bytes: Int64, isAwaited: Bool = true) throws(StoreError) -> SegmentLocation {
+        guard isAwaited || pinnedCachedBytes + bytes <= mostPinnedBytes else { throw .noSpace }
         while cachedBytes + reservedCacheBytes + bytes > configuration.cacheLimitBytes {
             guard try evictOne() else { throw .noSpace }
         }
@@ -212,6 +215,7 @@ extension LocalStore {
         cachedBlocks.enter(cached)
         evictionClock.add(cached.item)
         cachedBytes += cached.length
+        if isPinned(cached.item) { pinnedCachedBytes += cached.length }
     }
 
     /// Of each 64 KiB of what is cached; none where it is not.
@@ -249,7 +253,7 @@ extension LocalStore {
     private func evictOne() throws(StoreError) -> Bool {
         while let item = evictionClock.next() {
             // A pinned block comes back into the queue when it is pinned no more. Its frames only wait for the whole of it.
-            guard cachedBlocks.contains(item), item.frame != nil || !isKept(item.block) else { continue }
+            guard cachedBlocks.contains(item), item.frame != nil || mayEvict(item.block) else { continue }
             statistics.evictedBlocks += 1
             try forget(item)
             return true
@@ -268,6 +272,7 @@ extension LocalStore {
         cachedBlocks.remove(item)
         evictionClock.forget(item)
         cachedBytes -= cached.length
+        if isPinned(item) { pinnedCachedBytes -= cached.length }
         space.release(cached.location, cached.length)
     }
 }

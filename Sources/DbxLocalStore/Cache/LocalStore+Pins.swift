@@ -60,10 +60,30 @@ extension LocalStore {
                 try execute("DELETE FROM pinned_blocks WHERE block = ?", [block.rawValue.sqlValue])
             }
         }
-        pinnedBlocks.formUnion(adding)
-        for block in removing where pinnedBlocks.remove(block) != nil && isCached(block) {
-            evictionClock.add(.whole(block))
+        for block in adding where pinnedBlocks.insert(block).inserted {
+            pinnedCachedBytes += cachedBlocks[.whole(block)]?.length ?? 0
         }
+        for block in removing where pinnedBlocks.remove(block) != nil {
+            guard let cached = cachedBlocks[.whole(block)] else { continue }
+            pinnedCachedBytes -= cached.length
+            evictionClock.add(cached.item)
+        }
+    }
+
+    /// What pins may take of the cache: the rest is for whatever else is read, or no read would find room.
+    package var mostPinnedBytes: Int64 {
+        configuration.cacheLimitBytes - min(Self.largestRoomBesidePins, configuration.cacheLimitBytes / 4)
+    }
+
+    private static let largestRoomBesidePins: Int64 = 64 << 20
+
+    func isPinned(_ item: CacheItem) -> Bool { item.frame == nil && pinnedBlocks.contains(item.block) }
+
+    /// Pinned blocks go only where they take more than pins may. Those that came in last then stand in the queue still: what
+    /// has left it fits.
+    func mayEvict(_ block: BlockNumber) -> Bool {
+        guard !keptBlocks.contains(block) else { return false }
+        return !pinnedBlocks.contains(block) || pinnedCachedBytes > mostPinnedBytes
     }
 
     package var pinnedBlockNumbers: [BlockNumber] { Array(pinnedBlocks) }
@@ -72,7 +92,9 @@ extension LocalStore {
         pinnedBlocks = Set(try query("SELECT block FROM pinned_blocks") { BlockNumber(rawValue: $0[0]) })
     }
 
-    func isKept(_ block: BlockNumber) -> Bool { pinnedBlocks.contains(block) || keptBlocks.contains(block) }
+    private func isKept(_ block: BlockNumber) -> Bool {
+        pinnedBlocks.contains(block) || keptBlocks.contains(block)
+    }
 
     /// Gives a cached block's room back to the disk unless it is pinned; how much that is. It comes with the next epoch.
     package func evict(_ block: BlockNumber) throws(StoreError) -> Int64 {

@@ -9,8 +9,8 @@ extension LocalStore {
             // Beyond every epoch that bytes may bear which something has seen: they are never written in place again.
             epoch = try 1 + max(database.lastEpoch, maximum("SELECT max(epoch) FROM commits"))
             try loadCounters()
-            try loadSpace()
             try loadPins()
+            try loadSpace()
             try loadLostContents()
             try loadLostNames()
             hasRules = try queryOne("SELECT 1 FROM ignore_files LIMIT 1") { _ in true } ?? false

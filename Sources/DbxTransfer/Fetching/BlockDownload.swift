@@ -17,6 +17,14 @@ struct BlockDownload: Sendable {
         case mayWorkAlone
     }
 
+    /// What one request goes with.
+    struct Attempt {
+        let opener: BlockOpener
+        let cancel: CancelToken
+        /// Whether somebody waits for it.
+        let isAwaited: Bool
+    }
+
     let api: any DbxAPI
     let namespace: NamespaceID
     let shared: SharedStore
@@ -42,57 +50,57 @@ struct BlockDownload: Sendable {
     }
 
     /// `part` is as `way` says.
-    func fetch(_ part: BlockPart, opener: BlockOpener, cancel: CancelToken) -> Outcome {
+    func fetch(_ part: BlockPart, _ attempt: Attempt) -> Outcome {
         guard let missing = missing(of: part) else { return .stored }
         do throws(FetchFailure) {
             let access = try access(to: part.block)
             guard let frames = missing.frames else {
-                return try fetchWhole(part.block, access, opener: opener, cancel: cancel)
+                return try fetchWhole(part.block, access, attempt)
             }
-            return try fetch(frames, of: part.block, access, opener: opener, cancel: cancel)
+            return try fetch(frames, of: part.block, access, attempt)
         } catch {
             return .failed(error)
         }
     }
 
     private func fetchWhole(
-        _ number: BlockNumber, _ access: BlockAccess, opener: BlockOpener, cancel: CancelToken
+        _ number: BlockNumber, _ access: BlockAccess, _ attempt: Attempt
     ) throws(FetchFailure) -> Outcome {
         var base: BlockBase?
         if let id = access.base {
-            let outcome = try fetchBase(id, &base, opener: opener, cancel: cancel)
+            let outcome = try fetchBase(id, &base, attempt)
             guard case .stored = outcome else { return outcome }
         }
         let stored: [UInt8]
         do throws(APIError) {
             stored = try api.block(
-                access.id, in: namespace, storedBytes: Int64(access.layout.storedBytes), cancel: cancel)
+                access.id, in: namespace, storedBytes: Int64(access.layout.storedBytes), cancel: attempt.cancel)
         } catch {
             return Self.outcome(of: error)
         }
         meter.countFetched(bytes: stored.count)
-        return try enter(stored, access, base, as: number, opener)
+        return try enter(stored, access, base, as: number, attempt)
     }
 
     /// Frames of a raw block, each of which is verified by itself.
     private func fetch(
-        _ frames: Range<Int>, of number: BlockNumber, _ access: BlockAccess, opener: BlockOpener, cancel: CancelToken
+        _ frames: Range<Int>, of number: BlockNumber, _ access: BlockAccess, _ attempt: Attempt
     ) throws(FetchFailure) -> Outcome {
         let stored: [UInt8]
         do throws(APIError) {
             stored = try api.blockRange(
                 access.layout.storedRange(of: frames), of: access.id, in: namespace,
-                storedBytes: Int64(access.layout.storedBytes), cancel: cancel)
+                storedBytes: Int64(access.layout.storedBytes), cancel: attempt.cancel)
         } catch {
             return Self.outcome(of: error)
         }
         meter.countFetched(bytes: stored.count)
-        guard let content = try? opener.open(frames: frames, stored: stored, access) else {
+        guard let content = try? attempt.opener.open(frames: frames, stored: stored, access) else {
             // Damaged on the way or in the store: another try may bring them whole.
             return .mayWorkLater(retryAfter: nil, .missing)
         }
         do throws(StoreError) {
-            let writer = try CacheWriter(shared, bytes: content.count)
+            let writer = try CacheWriter(shared, bytes: content.count, isAwaited: attempt.isAwaited)
             writer.append(content.span)
             try writer.commit(frames: frames, of: number)
             return .stored
@@ -103,7 +111,7 @@ struct BlockDownload: Sendable {
 
     /// Brings many small blocks with one request. `settle` is told once of each, of most as soon as it is here.
     func fetch(
-        _ numbers: [BlockNumber], opener: BlockOpener, cancel: CancelToken, settle: ([BlockNumber], Outcome) -> Void
+        _ numbers: [BlockNumber], _ attempt: Attempt, settle: ([BlockNumber], Outcome) -> Void
     ) {
         var wanted: [(number: BlockNumber, access: BlockAccess)] = []
         for number in numbers {
@@ -121,10 +129,10 @@ struct BlockDownload: Sendable {
         var received = 0
         do throws(APIError) {
             let blocks = wanted.map { WantedBlock(id: $0.access.id, storedBytes: Int64($0.access.layout.storedBytes)) }
-            try api.blocks(blocks, in: namespace, cancel: cancel) { index, stored in
+            try api.blocks(blocks, in: namespace, cancel: attempt.cancel) { index, stored in
                 received = index + 1
                 let (number, access) = wanted[index]
-                settle([number], stored.map { enter($0, access, as: number, opener) } ?? .mayWorkAlone)
+                settle([number], stored.map { enter($0, access, as: number, attempt) } ?? .mayWorkAlone)
             }
         } catch {
             // Refused as a whole: one of them may be the cause, and asked for alone each is told its own.
@@ -135,11 +143,11 @@ struct BlockDownload: Sendable {
 
     /// One of many.
     private func enter(
-        _ stored: [UInt8], _ access: BlockAccess, as number: BlockNumber, _ opener: BlockOpener
+        _ stored: [UInt8], _ access: BlockAccess, as number: BlockNumber, _ attempt: Attempt
     ) -> Outcome {
         meter.countFetched(bytes: stored.count)
         do throws(FetchFailure) {
-            let outcome = try enter(stored, access, nil, as: number, opener)
+            let outcome = try enter(stored, access, nil, as: number, attempt)
             if case .mayWorkLater = outcome { return .mayWorkAlone }
             return outcome
         } catch {
@@ -149,7 +157,7 @@ struct BlockDownload: Sendable {
 
     /// Brings the base into the cache, where it stays for the blocks beside this one, and gives its content.
     private func fetchBase(
-        _ id: BlockID, _ base: inout BlockBase?, opener: BlockOpener, cancel: CancelToken
+        _ id: BlockID, _ base: inout BlockBase?, _ attempt: Attempt
     ) throws(FetchFailure) -> Outcome {
         do throws(StoreError) {
             guard let number = try shared.withStore({ store throws(StoreError) in try store.blockNumber(id) }) else {
@@ -157,7 +165,7 @@ struct BlockDownload: Sendable {
             }
             base = try CacheReader(shared: shared).read(number)
             if base != nil { return .stored }
-            let outcome = fetch(BlockPart(number), opener: opener, cancel: cancel)
+            let outcome = fetch(BlockPart(number), attempt)
             guard case .stored = outcome else { return outcome }
             base = try CacheReader(shared: shared).read(number)
             // Given up again at once, for something else: another try.
@@ -183,12 +191,12 @@ struct BlockDownload: Sendable {
     }
 
     private func enter(
-        _ stored: [UInt8], _ access: BlockAccess, _ base: BlockBase?, as number: BlockNumber, _ opener: BlockOpener
+        _ stored: [UInt8], _ access: BlockAccess, _ base: BlockBase?, as number: BlockNumber, _ attempt: Attempt
     ) throws(FetchFailure) -> Outcome {
         do throws(StoreError) {
-            let writer = try CacheWriter(shared, bytes: access.layout.plainBytes)
+            let writer = try CacheWriter(shared, bytes: access.layout.plainBytes, isAwaited: attempt.isAwaited)
             do throws(BlockError) {
-                try opener.open(stored, access, base: base) { writer.append($0) }
+                try attempt.opener.open(stored, access, base: base) { writer.append($0) }
             } catch {
                 // Damaged on the way or in the store: another try may bring it whole.
                 return .mayWorkLater(retryAfter: nil, .missing)

@@ -137,11 +137,13 @@ package final class BlockFetcher: BlockFetching {
     private func run() {
         let opener = BlockOpener()
         while case .fetch(let request) = nextTurn() {
+            let attempt = BlockDownload.Attempt(
+                opener: opener, cancel: request.cancel, isAwaited: !request.isBackground)
             if request.parts.count == 1 {
-                let outcome = download.fetch(request.parts[0], opener: opener, cancel: request.cancel)
+                let outcome = download.fetch(request.parts[0], attempt)
                 settle(request.parts, outcome)
             } else {
-                download.fetch(request.parts.map(\.block), opener: opener, cancel: request.cancel) {
+                download.fetch(request.parts.map(\.block), attempt) {
                     settle($0.map { BlockPart($0) }, $1)
                 }
             }
