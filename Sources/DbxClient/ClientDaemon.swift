@@ -263,7 +263,7 @@ package final class ClientDaemon: Sendable {
         }
     }
 
-    /// In this order: no new requests, no more sync, the last epoch.
+    /// In this order: no new requests, no more sync, the last epoch. Whoever gets the profile's lock next finds the store free.
     private func end(control: ControlServer?, judge: WorkerThread) {
         mount.withLock { $0 }?.waitUntilEnded(seconds: 10)
         changeEvents.stop()
@@ -281,6 +281,7 @@ package final class ClientDaemon: Sendable {
         uploader.shutdown()
         fileSystem.shutdown()
         judge.join()
+        shared.withStore { $0.close() }
         log.info("ended")
     }
 }

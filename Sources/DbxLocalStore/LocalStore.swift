@@ -124,6 +124,12 @@ package final class LocalStore {
     /// Why nothing can be read or changed now: the disk fails.
     package var failure: StoreError? { database.broken }
 
+    /// Lets another process open it from now on; whatever this one would still do with it fails.
+    package func close() {
+        database.close()
+        try? lockFile.unlock()
+    }
+
     // MARK: Transactions
 
     /// Runs `body` as one operation; inside another one it simply joins it, so what fails in `body` must fail that too.

@@ -84,6 +84,8 @@ package final class OpenFile: Sendable {
         }
     }
 
+    package func unlock() throws(Errno) { _ = try systemCall { flock(descriptor, LOCK_UN) } }
+
     private func shimCall(_ call: () -> Int32) throws(Errno) {
         while true {
             let code = -call()

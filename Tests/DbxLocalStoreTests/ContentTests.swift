@@ -241,6 +241,16 @@ struct StoreTests {
         #expect(throws: StoreError.inUse(path: fixture.path)) { _ = try LocalStore(fixture.configuration) }
     }
 
+    @Test("once a store is closed another process opens it, and what is late changes nothing")
+    func closed() throws {
+        let fixture = try StoreFixture()
+        _ = try fixture.file("kept")
+        fixture.store.close()
+        let next = try LocalStore(fixture.configuration, time: SystemTime(), entropy: SystemEntropy(), boot: [1])
+        #expect(throws: StoreError.inUse(path: fixture.path)) { _ = try fixture.file("late") }
+        #expect(try next.list(.root, after: 0, limit: 10).map(\.name) == [Name("kept")!])
+    }
+
     @Test("a listing that is continued after its cookie misses and repeats nothing while names come and go")
     func cookies() throws {
         let fixture = try StoreFixture()

@@ -27,6 +27,7 @@ final class StoreDatabase {
     private(set) var broken: StoreError?
     /// SQLite has said that its file is damaged. The next start looks at all of it.
     private(set) var isDamaged = false
+    private var isClosed = false
     /// The number of the epoch that was on the disk when the store was opened, and whether what the store has now may be
     /// more than that.
     let lastEpoch: Int64
@@ -207,6 +208,12 @@ final class StoreDatabase {
     /// How many bytes SQLite's log held after the last commit.
     var committedLogBytes: Int64 { WriteAheadLog.bytes(frames: connection.framesInLog) }
 
+    /// Frees SQLite's lock. What is not committed is in our log, as after a kill.
+    func close() {
+        isClosed = true
+        if connection.isInTransaction { try? connection.run("ROLLBACK") }
+    }
+
     // MARK: After a failure
 
     /// Back to the last commit, then again what the log has.
@@ -226,6 +233,7 @@ final class StoreDatabase {
     }
 
     private func mend() throws(StoreError) {
+        guard !isClosed else { throw .inUse(path: directory) }
         guard broken != nil else { return }
         rebuild()
         if let broken { throw broken }
