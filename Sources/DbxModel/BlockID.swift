@@ -7,13 +7,14 @@ package struct BlockID: Hashable, Comparable, Sendable {
     }
 
     /// Nil unless `bytes` are exactly 32.
-    package init?(bytes: some Collection<UInt8>) {
+    package init?(bytes: [UInt8]) {
         guard bytes.count == 32 else { return nil }
-        let all = Array(bytes)
         words = InlineWords(
-            a: all[0..<8].bigEndianValue, b: all[8..<16].bigEndianValue, c: all[16..<24].bigEndianValue,
-            d: all[24..<32].bigEndianValue)
+            a: bytes.bigEndianWord(at: 0), b: bytes.bigEndianWord(at: 8), c: bytes.bigEndianWord(at: 16),
+            d: bytes.bigEndianWord(at: 24))
     }
+
+    package init?(bytes: some Collection<UInt8>) { self.init(bytes: Array(bytes)) }
 
     package init?(hex: String) {
         guard hex.utf8.count == 64, let bytes = [UInt8](hex: hex) else { return nil }

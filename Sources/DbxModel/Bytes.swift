@@ -18,19 +18,40 @@ extension Collection<UInt8> {
         return value
     }
 
-    package var hex: String {
-        let digits = Array("0123456789abcdef".utf8)
-        var text: [UInt8] = []
-        text.reserveCapacity(count * 2)
-        for byte in self {
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
+    package var hex: String { Array(self).hex }
+}
+
+/// Ids are read and written by the million, and what is generic is not specialised in other modules.
+extension UInt64 {
+    package var bigEndianBytes: [UInt8] {
+        unsafe [UInt8](unsafeUninitializedCapacity: 8) { buffer, count in
+            for index in 0..<8 { unsafe buffer[index] = UInt8(truncatingIfNeeded: self >> (56 - 8 * index)) }
+            count = 8
         }
-        return String(decoding: text, as: UTF8.self)
     }
 }
 
 extension [UInt8] {
+    /// The eight bytes from `index` on, most significant first.
+    package func bigEndianWord(at index: Int) -> UInt64 {
+        var value: UInt64 = 0
+        for position in index..<index + 8 { value = value << 8 | UInt64(self[position]) }
+        return value
+    }
+
+    package var hex: String {
+        func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }
+        return unsafe String(unsafeUninitializedCapacity: count * 2) { buffer in
+            var end = 0
+            for byte in self {
+                unsafe buffer[end] = digit(byte >> 4)
+                unsafe buffer[end + 1] = digit(byte & 15)
+                end += 2
+            }
+            return end
+        }
+    }
+
     /// Decodes hexadecimal digits of either case; nil when a character is no digit or the count is odd.
     package init?(hex: String) {
         func value(_ digit: UInt8) -> UInt8? {

@@ -22,6 +22,11 @@ package struct Identifier<Kind>: Hashable, Comparable, Sendable {
         self.init(high: bytes.prefix(8).bigEndianValue, low: bytes.suffix(8).bigEndianValue)
     }
 
+    package init?(bytes: [UInt8]) {
+        guard bytes.count == 16 else { return nil }
+        self.init(high: bytes.bigEndianWord(at: 0), low: bytes.bigEndianWord(at: 8))
+    }
+
     /// The text form; nil unless it is exactly 32 hexadecimal digits.
     package init?(hex: String) {
         guard hex.utf8.count == 32, let bytes = [UInt8](hex: hex) else { return nil }
