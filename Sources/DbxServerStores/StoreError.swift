@@ -6,8 +6,10 @@ package enum StoreError: Error, Hashable, Sendable {
     case busy
     /// The schema was written by a newer version of this program.
     case schemaTooNew(found: Int64, known: Int64)
-    /// What is stored cannot be what was stored.
+    /// What is stored cannot be what was stored; the whole database, for all that is known.
     case corrupt(String)
+    /// A row was read as it stands, and cannot be what was stored: another one may be whole.
+    case badRow(String)
     case io(String)
 }
 
@@ -18,7 +20,7 @@ extension StoreError: CustomStringConvertible {
         case .busy: "the database is locked by another process"
         case .schemaTooNew(let found, let known):
             "the data has schema version \(found), this program knows up to \(known): use a newer program"
-        case .corrupt(let what): "the stored data is damaged: \(what)"
+        case .corrupt(let what), .badRow(let what): "the stored data is damaged: \(what)"
         case .io(let what): "the storage failed: \(what)"
         }
     }

@@ -58,6 +58,8 @@ package enum ProblemKind: String, Hashable, Sendable, CaseIterable {
     case tooManyRequests = "too-many-requests"
     case unavailable
     case storageFull = "storage-full"
+    /// 422: what the server has of it cannot be read; trying again does not help.
+    case damagedData = "damaged-data"
     case `internal`
 
     package var status: Int {
@@ -70,7 +72,7 @@ package enum ProblemKind: String, Hashable, Sendable, CaseIterable {
         case .conflict, .missingBlocks, .commitIDReused: 409
         case .cursorGone: 410
         case .payloadTooLarge: 413
-        case .invalidTree: 422
+        case .invalidTree, .damagedData: 422
         case .quotaExceeded: 403
         case .tooManyRequests: 429
         case .internal: 500
@@ -95,6 +97,7 @@ package enum ProblemKind: String, Hashable, Sendable, CaseIterable {
         case .quotaExceeded: "The quota is used up"
         case .tooManyRequests: "Too many requests"
         case .unavailable: "The server is not ready"
+        case .damagedData: "The server's data of this are damaged"
         case .storageFull: "The server's storage is full"
         case .internal: "The server failed"
         }

@@ -30,6 +30,8 @@ final class FakeServer: DbxAPI {
         /// The answer to many breaks off before the block of this place.
         var batch: @Sendable (Int) -> (after: Int, error: APIError)? = { _ in nil }
         var damage: @Sendable (BlockID, Int) -> Bool = { _, _ in false }
+        /// How many bytes are granted altogether.
+        var quota = Int64.max
         /// Milliseconds that each PUT and GET takes.
         var delay: UInt32 = 0
     }
@@ -37,6 +39,7 @@ final class FakeServer: DbxAPI {
     private struct State {
         var blocks: [BlockID: [UInt8]] = [:]
         var counts = Counts()
+        var grantedBytes: Int64 = 0
     }
 
     private let state = Mutex(State())
@@ -67,10 +70,17 @@ final class FakeServer: DbxAPI {
             state.counts.offers.append(blocks.map(\.id))
             return state.counts.offers.count - 1
         }
-        if let error = faults.withLock({ $0 }).grant(count) { throw error }
+        let faults = faults.withLock { $0 }
+        if let error = faults.grant(count) { throw error }
         guard Set(blocks.map(\.id)).count == blocks.count else {
             throw APIError(.problem(Problem(kind: .badRequest, detail: "A block is offered twice.")))
         }
+        let hasRoom = state.withLock { state in
+            let bytes = state.grantedBytes + blocks.reduce(0) { $0 + $1.storedBytes }
+            if bytes <= faults.quota { state.grantedBytes = bytes }
+            return bytes <= faults.quota
+        }
+        guard hasRoom else { throw APIError(.problem(Problem(kind: .quotaExceeded, detail: "full"))) }
         return state.withLock { state in
             blocks.map { block in
                 let upload = SignedUpload(

@@ -190,6 +190,41 @@ struct TransferTests {
         #expect(try fixture.content(other).contains { $0.isStaging })
     }
 
+    @Test func `Where the quota has room for some of what is offered at once, small ones go`() throws {
+        let limit: Int64 = 200_000
+        var faults = FakeServer.Faults()
+        // What is offered meanwhile goes out together.
+        faults.grant = { count in
+            if count == 0 { usleep(200_000) }
+            return nil
+        }
+        faults.quota = limit
+        let fixture = try TransferFixture(faults)
+        let sizes = (0..<8).map { 20_000 + 10_000 * Int64($0) }
+        let files = try sizes.map { size in
+            let file = try fixture.makeFile("\(size)")
+            try fixture.write(entropy.bytes(Int(size)), to: file)
+            return file
+        }
+        let snapshots = try files.map { file in
+            try #require(try fixture.shared.withStore { store in try store.beginUpload(file) })
+        }
+        let refused = Monitor<[Int64]>([])
+        let threads = try files.indices.map { index in
+            try WorkerThread(name: "upload-\(index)") { [uploader = fixture.uploader] in
+                do {
+                    _ = try uploader.upload(snapshots[index], cancel: CancelToken())
+                } catch {
+                    refused.update { $0.append(sizes[index]) }
+                }
+            }
+        }
+        for thread in threads { thread.join() }
+        let smallest = try #require(refused.withLock { $0.min() })
+        let granted = fixture.server.blocks.values.reduce(0) { $0 + Int64($1.count) }
+        #expect(granted <= limit && granted + smallest > limit)
+    }
+
     @Test func `A block that the server denies to have is sent again`() throws {
         let fixture = try TransferFixture()
         let bytes = entropy.bytes(20_000)

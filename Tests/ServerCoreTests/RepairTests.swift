@@ -191,4 +191,24 @@ extension RepairTests {
         let repaired = try fixture.server.repair()
         #expect(repaired.isSound && repaired.repairs.contains { $0.hasSuffix("is back") })
     }
+
+    @Test("a damaged row refuses the commits that touch it, and no others", arguments: ["segments", "nodes"])
+    func badRow(table: String) throws {
+        let fixture = try TestServer()
+        let device = try fixture.newDevice()
+        let (damaged, seq, block) = try device.makeFile("damaged")
+        _ = try device.makeFile("other")
+        let change = table == "segments" ? "extents = x'02'" : "kind = 'pipe dream'"
+        let column = table == "segments" ? "node_id" : "id"
+        try Shell.script(
+            "sqlite3 \(fixture.dataDirectory)/metadata.db \"UPDATE \(table) SET \(change) WHERE \(column) = x'\(damaged.hex)'\""
+        )
+        var node = device.node(.file, damaged)
+        node.attributes = nil
+        node.content = device.content(base: seq, size: 500, [device.segment(0, [(0, 500, block, 0)])])
+        let refused = try device.refusal([node], [], blocks: [])
+        #expect(refused?.kind == .damagedData && refused?.status == 422)
+        _ = try device.makeFile("new")
+        #expect(try !fixture.server.check().isSound)
+    }
 }

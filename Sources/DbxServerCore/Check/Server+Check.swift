@@ -12,7 +12,7 @@ extension Server {
                 try metadata.read { try RowCheck(rows: $0).run(&report) }
                 try ObjectCheck(metadata: metadata, objects: objects).run(&report)
                 report.unreadableFiles = try metadata.read { try FilePaths(rows: $0).ofLostBlocks() }
-            } catch StoreError.corrupt(let what) {
+            } catch StoreError.corrupt(let what), StoreError.badRow(let what) {
                 report.beyondRepair.append("rows cannot be read: \(what)")
             }
             return report
@@ -27,7 +27,7 @@ extension Server {
             if try !metadata.damage().isEmpty {
                 do {
                     try metadata.rebuildIndexes()
-                } catch StoreError.corrupt {
+                } catch StoreError.corrupt, StoreError.badRow {
                     return try check()
                 }
                 repairs.append("indexes of the database made anew")

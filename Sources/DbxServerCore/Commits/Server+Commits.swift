@@ -40,7 +40,7 @@ extension Server {
                     guard case .success(let answer) = result, !answer.isRepeated else { return nil }
                     return HeadRecord(namespace: commit.namespace, seq: answer.result.seq)
                 })
-            return results.map { $0.map(\.result).mapError(problem) }
+            return results.map { $0.map(\.result).mapError(refusal) }
         } catch {
             outbox.published(sent)
             let problem = problem(from: error)

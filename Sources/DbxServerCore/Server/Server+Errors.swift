@@ -22,7 +22,7 @@ extension Server {
                 detail:
                     "The server's disk fails or is read-only; its log says more. Nothing of this was changed: it is "
                     + "taken again when the disk works.")
-        case .corrupt:
+        case .corrupt, .badRow:
             // SQLite says the same of a read that failed with EIO (SQLITE_IOERR_CORRUPTFS).
             return Problem(
                 kind: .internal,
@@ -31,6 +31,17 @@ extension Server {
         default:
             return Problem(kind: .internal, detail: "The server could not do this; its log says why.")
         }
+    }
+
+    /// The same for a commit. A row that cannot be read refuses whatever touches it, and nothing else: sent again it would be
+    /// refused again.
+    func refusal(from error: any Error) -> Problem {
+        guard case .badRow = error as? StoreError else { return problem(from: error) }
+        configuration.onInternalError("\(error)")
+        return Problem(
+            kind: .damagedData,
+            detail: "What the server has of this is damaged: its administrator mends it with "
+                + "'dbxfs-server fsck --repair', or from a backup. Everything else goes on.")
     }
 
     /// Runs an administrator's command: what it throws becomes a message.
@@ -42,7 +53,7 @@ extension Server {
         } catch let error as StoreError {
             switch error {
             case .storageFull: throw ServerError(.storageFull, "The disk is full.")
-            case .corrupt:
+            case .corrupt, .badRow:
                 throw ServerError(
                     .data,
                     "\(error). Stop the server and run 'dbxfs-server fsck --repair'; what that cannot mend comes back "

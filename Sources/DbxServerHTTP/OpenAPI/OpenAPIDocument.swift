@@ -57,7 +57,10 @@ package enum OpenAPIDocument {
         ("Conflict", "conflict with the current rows, missing-blocks with their ids, or commit-id-reused."),
         ("Gone", "The cursor is too old: cursor-gone. List again."),
         ("TooLarge", "The body is too large: payload-too-large."),
-        ("Unprocessable", "It would break the tree: invalid-tree."),
+        (
+            "Unprocessable",
+            "It would break the tree: invalid-tree; or touches what the server cannot read any more: damaged-data."
+        ),
         ("TooMany", "Too often: too-many-requests. Retry-After says when to try again."),
         ("Failed", "The server failed: internal. Its log says why."),
         ("Unavailable", "Not ready: unavailable. Retry-After says when to try again."),

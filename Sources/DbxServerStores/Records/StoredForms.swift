@@ -19,7 +19,7 @@ enum ExtentCoding {
 
     static func decode(_ bytes: [UInt8], segment: Int64) throws(StoreError) -> [Extent] {
         guard bytes.first == 1, (bytes.count - 1).isMultiple(of: entryBytes) else {
-            throw .corrupt("extents of a segment row")
+            throw .badRow("extents of a segment row")
         }
         var extents: [Extent] = []
         extents.reserveCapacity(bytes.count / entryBytes)
@@ -28,7 +28,7 @@ enum ExtentCoding {
                 Int64(bytes[(start + offset)..<(start + offset + 4)].bigEndianValue)
             }
             guard let block = BlockID(bytes: bytes[(start + 12)..<(start + entryBytes)]) else {
-                throw .corrupt("block of an extent")
+                throw .badRow("block of an extent")
             }
             extents.append(
                 Extent(
@@ -52,14 +52,14 @@ enum AttributeCoding {
 
     static func decode(_ bytes: [UInt8]?) throws(StoreError) -> [ExtendedAttribute] {
         guard let bytes else { return [] }
-        guard bytes.first == 1 else { throw .corrupt("extended attributes of a node") }
+        guard bytes.first == 1 else { throw .badRow("extended attributes of a node") }
         var attributes: [ExtendedAttribute] = []
         var rest = bytes.dropFirst()
         while !rest.isEmpty {
             let nameBytes = Int(rest.prefix(4).bigEndianValue)
             let valueBytes = Int(rest.dropFirst(4).prefix(4).bigEndianValue)
             rest = rest.dropFirst(8)
-            guard rest.count >= nameBytes + valueBytes else { throw .corrupt("extended attributes of a node") }
+            guard rest.count >= nameBytes + valueBytes else { throw .badRow("extended attributes of a node") }
             attributes.append(
                 ExtendedAttribute(
                     name: Array(rest.prefix(nameBytes)), value: Array(rest.dropFirst(nameBytes).prefix(valueBytes))))

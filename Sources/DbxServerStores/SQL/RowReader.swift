@@ -8,7 +8,7 @@ struct RowReader {
     init(_ row: SQLRow) { values = row.values }
 
     private mutating func next() throws(StoreError) -> SQLValue {
-        guard index < values.count else { throw .corrupt("a row has too few columns") }
+        guard index < values.count else { throw .badRow("a row has too few columns") }
         defer { index += 1 }
         return values[index]
     }
@@ -17,12 +17,12 @@ struct RowReader {
         switch try next() {
         case .integer(let number): return number
         case .null: return nil
-        default: throw .corrupt("column \(index) is no number")
+        default: throw .badRow("column \(index) is no number")
         }
     }
 
     mutating func int64() throws(StoreError) -> Int64 {
-        guard let number = try optionalInt64() else { throw .corrupt("column \(index) is null") }
+        guard let number = try optionalInt64() else { throw .badRow("column \(index) is null") }
         return number
     }
 
@@ -30,12 +30,12 @@ struct RowReader {
         switch try next() {
         case .bytes(let bytes): return bytes
         case .null: return nil
-        default: throw .corrupt("column \(index) holds no bytes")
+        default: throw .badRow("column \(index) holds no bytes")
         }
     }
 
     mutating func bytes() throws(StoreError) -> [UInt8] {
-        guard let bytes = try optionalBytes() else { throw .corrupt("column \(index) is null") }
+        guard let bytes = try optionalBytes() else { throw .badRow("column \(index) is null") }
         return bytes
     }
 
@@ -43,12 +43,12 @@ struct RowReader {
         switch try next() {
         case .text(let text): return text
         case .null: return nil
-        default: throw .corrupt("column \(index) is no text")
+        default: throw .badRow("column \(index) is no text")
         }
     }
 
     mutating func text() throws(StoreError) -> String {
-        guard let text = try optionalText() else { throw .corrupt("column \(index) is null") }
+        guard let text = try optionalText() else { throw .badRow("column \(index) is null") }
         return text
     }
 
@@ -59,29 +59,29 @@ struct RowReader {
 
     mutating func optionalID<Kind>() throws(StoreError) -> Identifier<Kind>? {
         guard let bytes = try optionalBytes() else { return nil }
-        guard let id = Identifier<Kind>(bytes: bytes) else { throw .corrupt("column \(index) is no id") }
+        guard let id = Identifier<Kind>(bytes: bytes) else { throw .badRow("column \(index) is no id") }
         return id
     }
 
     mutating func id<Kind>() throws(StoreError) -> Identifier<Kind> {
-        guard let id: Identifier<Kind> = try optionalID() else { throw .corrupt("column \(index) is null") }
+        guard let id: Identifier<Kind> = try optionalID() else { throw .badRow("column \(index) is null") }
         return id
     }
 
     mutating func optionalBlock() throws(StoreError) -> BlockID? {
         guard let bytes = try optionalBytes() else { return nil }
-        guard let id = BlockID(bytes: bytes) else { throw .corrupt("column \(index) is no block id") }
+        guard let id = BlockID(bytes: bytes) else { throw .badRow("column \(index) is no block id") }
         return id
     }
 
     mutating func block() throws(StoreError) -> BlockID {
-        guard let id = BlockID(bytes: try bytes()) else { throw .corrupt("column \(index) is no block id") }
+        guard let id = BlockID(bytes: try bytes()) else { throw .badRow("column \(index) is no block id") }
         return id
     }
 
     mutating func choice<Choice: RawRepresentable<String>>() throws(StoreError) -> Choice {
         let text = try text()
-        guard let choice = Choice(rawValue: text) else { throw .corrupt("\(text) is no \(Choice.self)") }
+        guard let choice = Choice(rawValue: text) else { throw .badRow("\(text) is no \(Choice.self)") }
         return choice
     }
 }

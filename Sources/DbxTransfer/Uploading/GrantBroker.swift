@@ -56,15 +56,29 @@ final class GrantBroker: Sendable {
     }
 
     private func lead(_ batch: [(ticket: UInt64, block: OfferedBlock)], cancel: CancelToken?) {
-        let result: Result<[UploadGrant], APIError>
-        do throws(APIError) {
-            result = .success(try api.requestUploads(in: namespace, batch.map(\.block), cancel: cancel))
-        } catch {
-            result = .failure(error)
-        }
+        let smallFirst = batch.sorted { $0.block.storedBytes < $1.block.storedBytes }
+        let results = ask(smallFirst.map(\.block)[...], cancel: cancel)
         state.update { state in
-            for (index, item) in batch.enumerated() { state.answers[item.ticket] = result.map { $0[index] } }
+            for (item, result) in zip(smallFirst, results) { state.answers[item.ticket] = result }
             state.hasLeader = false
+        }
+    }
+
+    /// Where the quota has no room for all of them, the smaller half is asked for alone, and the rest if that has room.
+    private func ask(
+        _ blocks: ArraySlice<OfferedBlock>, cancel: CancelToken?
+    ) -> [Result<UploadGrant, APIError>] {
+        do throws(APIError) {
+            return try api.requestUploads(in: namespace, Array(blocks), cancel: cancel).map { .success($0) }
+        } catch {
+            guard error.problem?.kind == .quotaExceeded, blocks.count > 1 else {
+                return blocks.map { _ in .failure(error) }
+            }
+            let half = ask(blocks.prefix(blocks.count / 2), cancel: cancel)
+            guard case .success = half.last else {
+                return half + blocks.dropFirst(half.count).map { _ in .failure(error) }
+            }
+            return half + ask(blocks.dropFirst(half.count), cancel: cancel)
         }
     }
 }
