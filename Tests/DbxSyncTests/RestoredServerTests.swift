@@ -247,6 +247,24 @@ struct RestoredServerTests {
         #expect(after["h/"] == nil && after["d/"] == nil && after["g"] == nil)
     }
 
+    /// What changes in a content after everything had to be listed anew comes without what changed in it before.
+    @Test("tells all of a content that changes before its folder is compared", arguments: [false, true])
+    func changedBetween(isMoved: Bool) throws {
+        try run(there, "edit f there; delete n")
+        try pushAll(there)
+        try server.forgetRemovals()
+        try here.pull()
+        if isMoved { try run(there, "move f h/f") }
+        // Its bytes end up where they were.
+        let file = try ScriptedProgram(device: there).node(isMoved ? "h/f" : "f")
+        for size in [file.size + 1, file.size] { try there.store.truncate(file.number, to: size, now: there.moment()) }
+        try pushAll(there)
+        try here.pull()
+        #expect(try tree(of: here)[isMoved ? "h/f" : "f"] == "=there")
+        try settle()
+        #expect(try expectAgreement()[isMoved ? "h/f" : "f"] == "=there")
+    }
+
     /// 39816536535: a pull between starting over and the listing of a folder took a content for known that had changed before.
     @Test("once did not, and do now", arguments: [39_816_536_535, 58_397_586_918] as [UInt64])
     func onceFailed(seed: UInt64) throws { try random(seed: seed) }

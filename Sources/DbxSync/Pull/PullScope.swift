@@ -29,6 +29,11 @@ struct PullScope {
     /// Nodes of which the rows are not enough: they came into the known part, or went out of it.
     private(set) var needs: Set<NodeID> = []
 
+    /// Whether there are directories that were not compared since everything had to be listed again, and whether it ever had
+    /// to be: what has no name here is not compared.
+    private var isComparing = false
+    private var hasStartedOver = false
+
     // What the rows say.
     private var unknown: [NodeID: NodeRow] = [:]
     private var gone: Set<NodeID> = []
@@ -52,6 +57,8 @@ struct PullScope {
 
     /// `forEachPage` hands out all rows, those of the supplement among them, as often as it is called.
     mutating func survey(_ forEachPage: ((ChangesPage) throws -> Void) throws -> Void) throws {
+        isComparing = try !store.staleDirectories(limit: 1).isEmpty
+        hasStartedOver = try store.meta(SyncMeta.common) != nil
         try forEachPage { page in try gather(page) }
         try forEachPage { page in for row in page.entries { try look(at: row) } }
         try place()
@@ -113,11 +120,11 @@ struct PullScope {
     }
 
     /// After everything had to be listed again the cursor is new and contents may be old, until their folders are compared:
-    /// then a pull has no segments of what changed in between. Nor of what is new here only because the server had lost it,
-    /// and has it again.
+    /// then a pull has no segments of what changed in between, though it may have some of what changed later. Nor of what is
+    /// new here only because the server had lost it, and has it again.
     private func isBehind(_ local: LocalNode, _ row: NodeRow) -> Bool {
-        guard let since, row.kind == .file else { return false }
-        return row.contentSeq > local.contentSeq && row.contentSeq <= since
+        guard let since, row.kind == .file, row.contentSeq > local.contentSeq else { return false }
+        return row.contentSeq <= since || isComparing || (local.isOrphan && hasStartedOver)
     }
 
     private mutating func look(at row: EntryRow) throws {

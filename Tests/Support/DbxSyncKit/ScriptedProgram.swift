@@ -57,7 +57,7 @@ package struct ScriptedProgram {
         return (parent.number, name)
     }
 
-    private func node(_ path: String) throws -> LocalNode {
+    package func node(_ path: String) throws -> LocalNode {
         guard let node = try TreePath.node(at: Array(path.utf8), in: store) else {
             throw KitError("there is nothing at \(path)")
         }
