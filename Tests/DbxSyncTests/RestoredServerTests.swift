@@ -247,6 +247,44 @@ struct RestoredServerTests {
         #expect(after["h/"] == nil && after["d/"] == nil && after["g"] == nil)
     }
 
+    /// What lay in it was removed before this computer looked again, so that nothing but the name itself tells of it.
+    @Test("and has something else under a folder's name", arguments: ["nothing", "make h/e/n new", "edit h/e/x new"])
+    func replacedFolder(script: String) throws {
+        try run(there, "mkdir h/e/i; make h/e/i/y old")
+        try settle()
+        try run(there, "mkdir m; rmtree h; move m h; make h/z own")
+        try pushAll(there)
+        try run(here, script)
+        try server.forgetRemovals()
+        try settle()
+        let after = try expectAgreement()
+        #expect(after["h/z"] == "=own")
+        #expect((script == "nothing") == !after.values.contains("=new"))
+        #expect(!after.keys.contains { $0.hasSuffix("/y") })
+        #expect(try here.store.staleDirectories(limit: 1).isEmpty)
+        let left = try here.store.nodesAgreed(after: .zero).compactMap { try here.store.node($0) }.filter(\.isOrphan)
+        #expect(left == [])
+    }
+
+    @Test("and removes a folder before it is compared", arguments: ["nothing", "make h/e/n new", "edit h/e/x new"])
+    func removedBetween(script: String) throws {
+        try run(there, "mkdir h/e/i; make h/e/i/y old")
+        try settle()
+        try run(there, "rmtree h/e/i; delete h/e/x; delete n")
+        try pushAll(there)
+        try server.forgetRemovals()
+        try run(here, script)
+        try here.pull()
+        try run(there, "rmtree h")
+        try pushAll(there)
+        try settle()
+        let after = try expectAgreement()
+        #expect((script == "nothing") == !after.values.contains("=new"))
+        #expect(!after.keys.contains { $0.hasSuffix("/y") })
+        #expect((script == "nothing") == (after["h/"] == nil))
+        #expect(try here.store.staleDirectories(limit: 1).isEmpty)
+    }
+
     /// What changes in a content after everything had to be listed anew comes without what changed in it before.
     @Test("tells all of a content that changes before its folder is compared", arguments: [false, true])
     func changedBetween(isMoved: Bool) throws {

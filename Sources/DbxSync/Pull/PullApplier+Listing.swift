@@ -156,51 +156,25 @@ extension PullApplier {
         _ page: ListingPage, _ known: [LocalEntry], _ supplement: PullSupplement?, to rows: inout ChangesPage
     ) throws -> Set<NodeID> {
         let present = Dictionary(page.entries.map { ($0.name, $0.node) }) { first, _ in first }
-        var waiting = known.filter { present[$0.name] == nil }
-        // Others have put something else under a name that was changed here.
-        let replaced = known.filter { entry in
-            entry.dirty && present[entry.name].map { $0 != entry.baseNode } ?? false
-        }.compactMap(\.baseNode)
-        var asked = Set(replaced)
-        var changed: [LocalEntry] = []
-        while let entry = waiting.popLast() {
-            if let id = entry.baseNode { asked.insert(id) }
-            if entry.dirty {
-                if let id = entry.node, try !(store.node(id)?.isNew ?? true) { asked.insert(id) }
-                changed.append(entry)
-                continue
-            }
-            guard let id = entry.node, let supplement, supplement.requested.contains(id) else { continue }
-            if supplement.isGone(id), try isSpared(id, supplement) { continue }
-            rows.entries.append(
-                EntryRow(parent: entry.parentID, name: entry.name, node: nil, seq: page.seq, commit: nil))
-            guard supplement.isGone(id), let node = try store.node(id), node.kind == .directory else { continue }
-            waiting += try store.comparableEntries(in: node.number).filter { $0.base <= page.seq }
+        // Others have put something else under a name that was changed here, or that led to a directory.
+        let replaced = try known.filter { entry in
+            guard let id = entry.baseNode, let now = present[entry.name], now != id else { return false }
+            return try entry.dirty || store.node(id)?.kind == .directory
         }
-        let missing = asked.subtracting(supplement?.requested ?? [])
+        let goneFolders = replaced.filter { !$0.dirty }.compactMap(\.baseNode).filter {
+            supplement?.isGone($0) ?? false
+        }
+        let absences = try absences(
+            of: known.filter { present[$0.name] == nil }, andIn: goneFolders, through: page.seq, supplement)
+        rows.entries += absences.ends
+        let missing = absences.asked.union(replaced.compactMap(\.baseNode)).subtracting(supplement?.requested ?? [])
         if missing.isEmpty {
-            try rebase(changed, supplement)
-            for id in replaced where supplement?.isGone(id) ?? false { try postpone(endOf: id) }
+            try rebase(absences.changed, supplement)
+            for entry in replaced where entry.dirty {
+                if let id = entry.baseNode, supplement?.isGone(id) ?? false { try postpone(endOf: id) }
+            }
         }
         return missing
-    }
-
-    /// What a server with damaged data does not have it may have lost: it stays here, and is not sent by itself.
-    private func isSpared(_ id: NodeID, _ supplement: PullSupplement) throws -> Bool {
-        guard common?.isMended ?? false, !supplement.hasEnded(id), let node = try store.node(id) else { return false }
-        if node.kind == .directory { try store.setKnowledge(of: node.number, .whole) }
-        return true
-    }
-
-    /// The server has nothing under names that were changed here. What they led to, before or now, ends where it has ended
-    /// there: what has another name here is reborn.
-    private mutating func rebase(_ changed: [LocalEntry], _ supplement: PullSupplement?) throws {
-        for entry in changed {
-            try store.rebaseOnNothing(entry)
-            for id in Set([entry.baseNode, entry.node].compactMap(\.self)) where supplement?.isGone(id) ?? false {
-                try postpone(endOf: id)
-            }
-        }
     }
 }
 

@@ -80,10 +80,12 @@ package struct PullApplier {
     ) throws -> Set<NodeID> {
         let since = try store.meta(SyncMeta.cursor) == nil ? nil : SyncMeta.seq(in: store)
         scope = PullScope(store: store, since: since, supplement: supplement)
+        var ends: [EntryRow] = []
         let forEachPage = { [store] (body: (ChangesPage) throws -> Void) throws in
             try pages.forEach(store, body)
             if let supplement { try body(supplement.page) }
             if let refused { try body(refused.page) }
+            if !ends.isEmpty { try body(ChangesPage(ends: ends, at: pages.seq)) }
         }
         if let ids = try store.meta(SyncMeta.restoring) {
             restoring = Set(try WireJSON.decode([NodeID].self, from: ids))
@@ -91,9 +93,13 @@ package struct PullApplier {
         }
         let asked = (supplement?.requested ?? []).union(refused?.nodes ?? []).union(restoring)
         guard asked.count == supplement?.requested.count ?? 0 else { return asked }
+        let absences = try absences(in: forEachPage, through: pages.seq, supplement)
+        ends = absences.ends
         try scope.survey(forEachPage)
-        guard scope.needs.isEmpty else { return scope.needs.union(asked) }
+        let needs = scope.needs.union(absences.asked.subtracting(asked))
+        guard needs.isEmpty else { return needs.union(asked) }
         try store.transaction {
+            try rebase(absences.changed, supplement)
             if !restoring.isEmpty {
                 try store.setMeta(SyncMeta.restoring, nil)
                 try store.setMeta(SyncMeta.restoredAt, nil)
