@@ -225,6 +225,7 @@ final class WatchedTree: SyncedTree {
     func removeOrphans() { fileSystem.removeOrphans() }
     func setQuota(_ quota: StorageQuota?) { fileSystem.setQuota(quota) }
     func roomMayHaveGrown() { fileSystem.roomMayHaveGrown() }
+    func fold(_ number: InodeNumber) { fileSystem.fold(number) }
 
     func contents(of number: InodeNumber, at offset: Int64, count: Int) throws(Errno) -> [UInt8] {
         try fileSystem.contents(of: number, at: offset, count: count)

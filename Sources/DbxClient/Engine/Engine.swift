@@ -110,6 +110,7 @@ package final class Engine: Sendable, FileSystemEvents {
         case .head(let head): noticed(head: head)
         case .mustPull: signals.update { $0.mustPull = true }
         case .mayPush: signals.update { $0.hasLocalChange = true }
+        case .mustCompare: relisted()
         case .conflicts: conflicted()
         }
     }
@@ -123,13 +124,16 @@ package final class Engine: Sendable, FileSystemEvents {
     package func onConflict(_ listener: @escaping @Sendable () -> Void) { conflictListener.set(listener) }
 
     package func start(on tree: any SyncedTree) throws(Errno) {
-        let scheduler = try UploadScheduler(shared: parts.shared, uploader: parts.uploader) { [signals] finished in
+        let scheduler = try UploadScheduler(shared: parts.shared, uploader: parts.uploader, tree: tree) {
+            [signals] finished in
             signals.update { $0.finishedUploads.append(finished) }
         }
         self.scheduler.withLock { $0 = scheduler }
         let worker = try WorkerThread(name: "dbxfs-sync", stackBytes: PushPlanner.stackBytes) { [self] in
             SyncLoop(self, tree: tree, uploads: scheduler).run()
             scheduler.shutdown()
+            // It holds the tree, which holds the engine.
+            self.scheduler.withLock { $0 = nil }
         }
         thread.withLock { $0 = worker }
     }

@@ -15,6 +15,8 @@ package protocol SyncedTree: Sendable {
     func synchronizeEverything() throws(Errno)
     /// Bytes of a file, fetched where they are not here; waits for them.
     func contents(of number: InodeNumber, at offset: Int64, count: Int) throws(Errno) -> [UInt8]
+    /// Before a file goes up: what is edited in very many places becomes a few long runs. May wait for the network.
+    func fold(_ number: InodeNumber)
     /// Staged bytes have gone up.
     func roomMayHaveGrown()
 }

@@ -19,15 +19,17 @@ final class UploadScheduler: Sendable {
     private let state = Monitor(State())
     private let shared: SharedStore
     private let uploader: ContentUploader
+    private let tree: any SyncedTree
     private let finished: @Sendable (FinishedUpload) -> Void
     private let threads = Monitor<[WorkerThread]>([])
 
     init(
-        shared: SharedStore, uploader: ContentUploader, threads count: Int = 32,
+        shared: SharedStore, uploader: ContentUploader, tree: any SyncedTree, threads count: Int = 32,
         finished: @escaping @Sendable (FinishedUpload) -> Void
     ) throws(Errno) {
         self.shared = shared
         self.uploader = uploader
+        self.tree = tree
         self.finished = finished
         for index in 0..<count {
             let thread = try WorkerThread(name: "dbxfs-file-\(index)") { [self] in run() }
@@ -85,6 +87,7 @@ final class UploadScheduler: Sendable {
         } catch {
             return FinishedUpload(number: number, snapshot: nil, result: .failure(error))
         }
+        tree.fold(number)
         do throws(StoreError) {
             snapshot = try shared.withStore { store throws(StoreError) in try store.beginUpload(number) }
         } catch {

@@ -24,6 +24,8 @@ package enum ListingNews: Sendable {
     case mustPull
     /// Something that waited for a listing may go up now.
     case mayPush
+    /// Directories came back that are to be compared anew: they were removed here before the server's data were put back.
+    case mustCompare
     /// Two versions of something were kept.
     case conflicts
 }
@@ -245,17 +247,18 @@ package final class ListingPages: Sendable {
         let tree = tree.withLock { $0 }
         while true {
             let (outcome, changes, news) = try parts.shared.withStore { store in
-                let isAwaited = try !(store.directoriesWithBlindNames(limit: 1) + store.staleDirectories(limit: 1))
-                    .isEmpty
+                let wasCompared = try store.staleDirectories(limit: 1).isEmpty
+                let isAwaited = try !wasCompared || !store.directoriesWithBlindNames(limit: 1).isEmpty
                 var applier = PullApplier(
                     store: store, now: parts.time.now(), entropy: parts.entropy, device: parts.device,
                     policy: parts.conflictPolicy, isBusy: { tree?.openForWriting($0) ?? false })
                 let outcome = try applier.apply(
                     page, of: directory, behind: start, supplement: supplement, more: more)
                 let isBehind = try SyncMeta.seq(in: store) ?? .zero < page.seq
+                let mustCompare = try wasCompared && !store.staleDirectories(limit: 1).isEmpty
                 let news: [ListingNews?] = [
                     isBehind ? .head(page.seq) : nil, isAwaited ? .mayPush : nil,
-                    applier.conflicts.isEmpty ? nil : .conflicts,
+                    applier.conflicts.isEmpty ? nil : .conflicts, mustCompare ? .mustCompare : nil,
                 ]
                 return (outcome, applier.changes, news.compactMap(\.self))
             }

@@ -45,7 +45,7 @@ private struct Model {
         let name = "n\(random.below(8))"
         guard let file = names[name] else { return try make(name, on: fixture, &random) }
         let number = try fixture.lookup(name)!.number
-        switch random.below(11) {
+        switch random.below(12) {
         case 0...3: return try write(file, number, on: fixture, &random)
         case 4: return try truncate(file, number, on: fixture, &random)
         case 5: return try punch(file, number, on: fixture, &random)
@@ -66,6 +66,11 @@ private struct Model {
             try fixture.fileSystem.unlink(Name(name)!, in: .root)
             names[name] = nil
             return "unlink \(name)"
+        case 10:
+            let start = Int64(random.below(200_000))
+            let part = start..<start + Int64(random.below(200_000) + 1)
+            try fixture.fileSystem.fold(number, part)
+            return "fold \(part)"
         default:
             try fixture.fileSystem.synchronizeEverything()
             return "sync"
