@@ -28,6 +28,14 @@ package struct CommitRequest: Hashable, Sendable, Codable {
     }
 }
 
+extension CommitRequest {
+    /// The encoded body of a commit with its cursor, which is URL-safe text, put into one that was encoded without.
+    package static func body(_ rest: [UInt8], cursor: String?) -> [UInt8] {
+        guard let cursor else { return rest }
+        return Array("{\"cursor\":\"\(cursor)\",".utf8) + rest.dropFirst()
+    }
+}
+
 /// A node that is new (both bases 0, both parts given; content for regular files only) or changed.
 package struct NodeChange: Hashable, Sendable, Codable {
     package var id: NodeID

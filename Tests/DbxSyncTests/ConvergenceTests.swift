@@ -16,6 +16,7 @@ struct ConvergenceTests {
         let devices = try ["red", "green", "blue"].map {
             try TestDevice($0, on: server, blocks: pool, entropy: entropy)
         }
+        for device in devices { device.plansAhead = seed % 2 == 0 }
         for _ in 0..<60 {
             let device = devices[entropy.number(below: devices.count)]
             switch entropy.number(below: 10) {

@@ -30,6 +30,10 @@ package final class Engine: Sendable, FileSystemEvents {
         package var entropy: any Entropy
         package var log: Logger
         package var journal: ActivityJournal
+        /// How many rows are picked for a commit at most; what they need comes on top.
+        package var rowsInCommit = 1_000
+        /// A commit of at least so many rows has the next one planned while it is on its way.
+        package var leastRowsToPlanAhead = 200
         /// Takes what programs that watch the tree are to be told of; nil: nobody is told.
         package var events: (@Sendable ([RemoteEvent]) -> Void)?
         /// Shows a line to whoever sits before this computer; nil: nobody does. Must not wait.
@@ -129,9 +133,11 @@ package final class Engine: Sendable, FileSystemEvents {
             signals.update { $0.finishedUploads.append(finished) }
         }
         self.scheduler.withLock { $0 = scheduler }
+        let commits = try ThreadPool(name: "dbxfs-commit", threads: 1)
         let worker = try WorkerThread(name: "dbxfs-sync", stackBytes: PushPlanner.stackBytes) { [self] in
-            SyncLoop(self, tree: tree, uploads: scheduler).run()
+            SyncLoop(self, tree: tree, uploads: scheduler, commits: commits).run()
             scheduler.shutdown()
+            commits.shutdown()
             // It holds the tree, which holds the engine.
             self.scheduler.withLock { $0 = nil }
         }

@@ -1,6 +1,8 @@
+import DbxClientAPI
 import DbxLocalStore
 import DbxModel
 import DbxTransfer
+import DbxWire
 
 /// What has happened since the sync loop last looked. A value, guarded by the engine's monitor.
 struct EngineSignals: Sendable {
@@ -28,8 +30,15 @@ struct EngineSignals: Sendable {
     var urgencyChanged = false
     /// A pause began or ended, or the connection became metered or ceased to be.
     var pauseChanged = false
+    /// Of the commit on its way, for which the loop waits by itself.
+    var answer: Result<CommitResult, APIError>?
     /// What a person says about a mass change, with the store's change counter of that moment.
     var guardAnswer: (GuardAnswer, change: Int64)?
+
+    /// Whether something goes before the next commit.
+    var isUrgent: Bool {
+        isStopped || mustPull || hasDisconnected || pauseChanged || guardAnswer != nil || !closedFiles.isEmpty
+    }
 
     /// Whether the loop has a reason to wake.
     var isPending: Bool {

@@ -7,13 +7,14 @@ import DbxTransfer
 import DbxWire
 
 extension SyncLoop {
-    /// Saves the commit, sends it, and does what the answer means. Without an answer it stays saved.
+    /// Saves the commit, sends it, and does what the answer means; then those that were made ready while the server worked
+    /// on the one before. Without an answer a commit stays saved.
     func send(_ planned: PlannedCommit) throws {
-        let commit = LocalStore.InFlightCommit(
-            id: planned.request.id, body: try WireJSON.encode(planned.request),
-            covered: try WireJSON.encode(planned.covered))
-        try store { store throws(StoreError) in try store.saveCommit(commit) }
-        try deliver(commit, planned.request, planned.covered)
+        var next: PreparedCommit? = try PreparedCommit(planned)
+        while let prepared = next {
+            let (commit, request) = try store { store throws(StoreError) in try prepared.save(in: store) }
+            next = try deliver(commit, request, prepared.covered) { try prepare(beside: prepared.covered) }
+        }
     }
 
     /// A commit that was saved and has no answer goes out again, byte for byte, before anything else.
@@ -21,23 +22,57 @@ extension SyncLoop {
         guard let commit = try store({ store throws(StoreError) in try store.commitInFlight() }) else { return }
         let request = try WireJSON.decode(CommitRequest.self, from: commit.body)
         let covered = try WireJSON.decode(CoveredRows.self, from: commit.covered)
-        try deliver(commit, request, covered)
+        _ = try deliver(commit, request, covered) { nil }
     }
 
     /// An epoch covers the commit before it goes out: what a power cut took back here, the server must not have, for it
     /// would come back as a change of somebody else. Before that epoch it may have been saved by a process that was killed.
+    ///
+    /// What `meanwhile` makes ready is returned if it may go next.
     private func deliver(
-        _ commit: LocalStore.InFlightCommit, _ request: CommitRequest, _ covered: CoveredRows
-    ) throws {
+        _ commit: LocalStore.InFlightCommit, _ request: CommitRequest, _ covered: CoveredRows,
+        meanwhile: () throws -> PreparedCommit?
+    ) throws -> PreparedCommit? {
         try cover()
+        post(commit.body)
+        // Whatever fails here, the answer is waited for; a plan that failed is made again.
+        let next = (try? meanwhile()) ?? nil
         do throws(APIError) {
-            let result = try parts.api.commit(in: parts.namespace, body: commit.body, cancel: cancel)
+            let result = try awaitAnswer().get()
             try accepted(request, covered, result)
+            return knownHead == result.seq && mayGoOn ? next : nil
         } catch {
             guard error.meaning == .refused, let problem = error.problem else { throw error }
             try store { store throws(StoreError) in try store.removeCommit(commit.id) }
             refused(error, problem, request, covered)
+            return nil
         }
+    }
+
+    private func post(_ body: [UInt8]) {
+        let job: @Sendable () -> Void = { [engine, parts, cancel] in
+            let answer = Result { () throws(APIError) in
+                try parts.api.commit(in: parts.namespace, body: body, cancel: cancel)
+            }
+            engine.signals.update { $0.answer = answer }
+        }
+        if !commits.submit(.urgent, job) { job() }
+    }
+
+    private func awaitAnswer() -> Result<CommitResult, APIError> {
+        while true {
+            let answer = engine.signals.wait { signals -> Result<CommitResult, APIError>? in
+                defer { signals.answer = nil }
+                return signals.answer
+            }
+            if let answer { return answer }
+        }
+    }
+
+    /// Whether nothing has come up that goes before the next commit.
+    private var mayGoOn: Bool {
+        guard !mustPull, noticedHead <= knownHead else { return false }
+        return engine.signals.withLock { !$0.isUrgent && $0.noticedHead <= knownHead }
     }
 
     private func cover() throws {
@@ -65,7 +100,7 @@ extension SyncLoop {
         for node in covered.nodes { forgetUpload(node) }
         if result.seq == knownHead.next { knownHead = result.seq }
         rowsSincePull += request.nodes.count + request.entries.count
-        rowLimit = min(Self.maximumRows, rowLimit * 4)
+        rowLimit = min(parts.rowsInCommit, rowLimit * 4)
         conflictsInRow = 0
         sendsWholeRows = false
         refusedRemovals = []

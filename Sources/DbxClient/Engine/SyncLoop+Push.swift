@@ -22,13 +22,7 @@ extension SyncLoop {
         let plan = try makePlan(uploading: uploads.files)
         pacing.planned(from: start, to: now)
         if let judgedAgainAt { pacing.plan(at: judgedAgainAt) }
-        let due = plan.uploads.filter { number in postponed[number].map { $0.until <= now } ?? true }
-        let ready = holdsContents ? [] : due
-        // Who goes on writing says so again.
-        if !isUploading { isStagingFilling = false }
-        uploads.add(ready)
-        let files = uploads.files
-        postponed = postponed.filter { $0.value.until > now || files.contains($0.key) }
+        let ready = startUploads(plan, uploads)
         isStagingFull = isStagingFull && !(ready.isEmpty && uploads.files.isEmpty)
         if let next = plan.nextReadyAt {
             let wait = max(next.nanoseconds - parts.time.now().nanoseconds, 0)
@@ -41,6 +35,52 @@ extension SyncLoop {
         return true
     }
 
+    /// While a commit is on its way: the next one, of what may go beside it. Nil where that is not worth it, or where something
+    /// is to be done first.
+    func prepare(beside covered: CoveredRows) throws -> PreparedCommit? {
+        guard let uploads, covered.rows >= parts.leastRowsToPlanAhead, gatherContents(uploads) else { return nil }
+        guard try !waitsForBurst() && store({ store throws(StoreError) in try store.unreadRuleFiles().isEmpty }) else {
+            return nil
+        }
+        try sortLocalOnly()
+        dropStaleUploads()
+        let plan = try makePlan(uploading: uploads.files, beside: RowsInFlight(covered))
+        _ = startUploads(plan, uploads)
+        return try plan.commit.map(PreparedCommit.init)
+    }
+
+    /// Takes what has gone up until there is enough for another commit, or no more is on its way; false where the answer to
+    /// the last one has come before.
+    private func gatherContents(_ uploads: UploadScheduler) -> Bool {
+        let before = uploaded.count
+        while uploaded.count - before < parts.rowsInCommit / 2 {
+            let isUploading = isUploading
+            let finished = engine.signals.wait { signals -> [FinishedUpload]? in
+                if signals.answer != nil || signals.isUrgent { return [] }
+                guard !isUploading || !signals.finishedUploads.isEmpty else { return nil }
+                defer { signals.finishedUploads = [] }
+                return signals.finishedUploads
+            }
+            for finished in finished ?? [] { settle(finished) }
+            let hasAnswer = engine.signals.withLock { $0.answer != nil || $0.isUrgent }
+            if hasAnswer { return false }
+            if !isUploading { break }
+        }
+        return true
+    }
+
+    /// Starts those of the plan's uploads that may; they are returned.
+    private func startUploads(_ plan: PushPlan, _ uploads: UploadScheduler) -> [InodeNumber] {
+        let due = plan.uploads.filter { number in postponed[number].map { $0.until <= now } ?? true }
+        let ready = holdsContents ? [] : due
+        // Who goes on writing says so again.
+        if !isUploading { isStagingFilling = false }
+        uploads.add(ready)
+        let files = uploads.files
+        postponed = postponed.filter { $0.value.until > now || files.contains($0.key) }
+        return ready
+    }
+
     private func waitsForBurst() -> Bool {
         let changes = engine.localChanges.load(ordering: .relaxed)
         guard burst.isBurst(changes: changes, now: now), !isUrgent else { return false }
@@ -48,13 +88,14 @@ extension SyncLoop {
         return true
     }
 
-    private func makePlan(uploading: Set<InodeNumber>) throws -> PushPlan {
+    private func makePlan(uploading: Set<InodeNumber>, beside inFlight: RowsInFlight? = nil) throws -> PushPlan {
         var context = PushContext(
             openForWriting: { [tree] in tree.openForWriting($0) }, uploading: uploading, uploaded: uploaded,
             held: held.ids, urgent: isUrgent, rowLimit: rowLimit)
         context.sendsWholeRows = sendsWholeRows
         context.heldNames = held.withNames
-        context.mayBeLarge = plansLeavingOut >= Self.mostPlansLeavingOut
+        context.inFlight = inFlight
+        context.mayBeLarge = plansLeavingOut >= Self.mostPlansLeavingOut && inFlight == nil
         let id = CommitID(high: parts.entropy.next(), low: parts.entropy.next())
         let moment = parts.time.now()
         while true {
@@ -66,7 +107,9 @@ extension SyncLoop {
                 return plan
             }
             guard let plan else { continue }
-            plansLeavingOut = plan.leavesOut && !context.mayBeLarge ? plansLeavingOut + 1 : 0
+            if inFlight == nil {
+                plansLeavingOut = plan.leavesOut && !context.mayBeLarge ? plansLeavingOut + 1 : 0
+            }
             return plan
         }
     }

@@ -85,7 +85,7 @@ extension SyncLoop {
             return
         }
         smallestTries = 0
-        rowLimit = Self.maximumRows
+        rowLimit = parts.rowsInCommit
         let nodes = Set(covered.nodes.map(\.id)).union(covered.entries.compactMap(\.sent))
         dropUploads(of: nodes)
         for id in nodes {

@@ -20,6 +20,8 @@ final class SyncLoop {
     /// Nil for a loop that only pulls.
     let uploads: UploadScheduler?
     let engine: Engine
+    /// On whose one thread commits are sent.
+    let commits: ThreadPool
 
     /// The head up to which rows are known here, by pulls and by commits of our own.
     var knownHead = Seq.zero
@@ -44,7 +46,7 @@ final class SyncLoop {
     var massChanges: MassChangeGuard
     /// When the guard judges what it gathers again.
     var judgedAgainAt: Duration?
-    var rowLimit = SyncLoop.maximumRows
+    var rowLimit: Int
     var conflictsInRow = 0
     /// How often the server has refused a commit that could not be made smaller.
     var smallestTries = 0
@@ -63,11 +65,11 @@ final class SyncLoop {
     var burst = BurstGauge()
     private var retry = RetryPolicy(first: .milliseconds(500), longest: .seconds(30))
 
-    static let maximumRows = 1_000
-
-    init(_ engine: Engine, tree: any SyncedTree, uploads: UploadScheduler?) {
+    init(_ engine: Engine, tree: any SyncedTree, uploads: UploadScheduler?, commits: ThreadPool) {
+        self.commits = commits
         self.engine = engine
         parts = engine.parts
+        rowLimit = parts.rowsInCommit
         report = engine.report
         self.tree = tree
         self.uploads = uploads

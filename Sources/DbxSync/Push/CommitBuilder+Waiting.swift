@@ -54,6 +54,23 @@ extension CommitBuilder {
         return true
     }
 
+    // MARK: Beside a commit in flight
+
+    func isInFlight(_ node: NodeID) -> Bool { context.inFlight?.nodes.contains(node) ?? false }
+
+    func isInFlight(_ entry: LocalEntry) -> Bool {
+        context.inFlight?.entries.contains(EntryKey(parent: entry.parentID, name: entry.name)) ?? false
+    }
+
+    /// See `RowsInFlight`.
+    func mayGoNow(_ node: LocalNode) -> Bool { context.inFlight == nil || node.isNew && !isInFlight(node.id) }
+
+    func mayGoNow(_ entry: LocalEntry) throws -> Bool {
+        guard context.inFlight != nil else { return true }
+        guard entry.baseNode == nil, let node = try entry.node.flatMap(store.node) else { return false }
+        return mayGoNow(node)
+    }
+
     func isHeld(_ node: LocalNode) throws -> Bool {
         try context.held.contains(node.id) || context.rule?.holds(node, in: store) ?? false
     }

@@ -104,6 +104,7 @@ struct CommitBuilder {
     /// Adds what is ready of a dirty node and, when it is new, all its names.
     mutating func add(_ node: LocalNode) throws {
         guard !isOverfull, nodes[node.id] == nil, !node.isLocalOnly, try !isHeld(node) else { return }
+        guard mayGoNow(node) else { return }
         try collect(.node(node.id)) { builder in
             if node.isNew {
                 try builder.addNew(node)
@@ -124,7 +125,7 @@ struct CommitBuilder {
     private mutating func addNew(_ node: LocalNode) throws {
         guard !node.isOrphan, try isSendable(node) else { return }
         let names = try store.entries(of: node.number).filter { try $0.dirty && !$0.isLocalOnly && !isHeldBack($0) }
-        guard !names.isEmpty else { return }
+        guard !names.isEmpty, try names.allSatisfy({ try mayGoNow($0) && !isInFlight($0) }) else { return }
         let content = node.kind == .file ? try contentChange(of: node) : nil
         insert(
             node,
@@ -213,6 +214,8 @@ struct CommitBuilder {
     mutating func add(_ entry: LocalEntry) throws {
         let key = EntryKey(parent: entry.parentID, name: entry.name)
         guard !isOverfull, entry.dirty, !entry.isLocalOnly, entries[key] == nil, try !isHeldBack(entry) else { return }
+        if context.inFlight?.entries.contains(key) ?? false { return }
+        guard try mayGoNow(entry) else { return needsTooMuch = true }
         try collect(.entry(key)) { builder in try builder.addChanged(entry, key) }
     }
 
@@ -290,7 +293,8 @@ struct CommitBuilder {
     }
 
     private mutating func addParent(of entry: LocalEntry) throws {
-        if let parent = try store.node(entry.parentID), parent.isNew { try add(parent) }
+        guard let parent = try store.node(entry.parentID), parent.isNew, !isInFlight(parent.id) else { return }
+        try add(parent)
     }
 
     /// What held the name before: where it lives now, or, if it was a directory and is gone, all that left it.

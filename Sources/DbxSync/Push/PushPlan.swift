@@ -22,6 +22,8 @@ package struct PushContext {
     package var sendsWholeRows = false
     /// At most this many rows are picked (what they depend on comes on top).
     package var rowLimit: Int
+    /// A commit on its way, beside which the next one is planned.
+    package var inFlight: RowsInFlight?
     /// What needs very much has waited long enough for everything else.
     package var mayBeLarge = false
 
@@ -115,4 +117,6 @@ package struct CoveredRows: Codable, Sendable {
 
     package var nodes: [Node] = []
     package var entries: [Entry] = []
+
+    package var rows: Int { nodes.count + entries.count }
 }

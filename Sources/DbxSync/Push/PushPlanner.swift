@@ -71,7 +71,8 @@ package enum PushPlanner {
     private static func chooseUploads(
         among nodes: [LocalNode], context: PushContext, now: Timestamp, into plan: inout PushPlan
     ) {
-        let room = maximumUploads - context.uploading.count - context.uploaded.count
+        let room =
+            maximumUploads - context.uploading.count - context.uploaded.count + (context.inFlight?.contents ?? 0)
         var ready: [LocalNode] = []
         for node in nodes where waitsForQuiet(node, context: context) {
             switch Readiness.of(node, in: context, now: now) {
@@ -106,7 +107,8 @@ package enum PushPlanner {
             } more: {
                 try freeNodes(store, context.rule, after: $0)
             }
-            guard hasRoom(builder, context) else { return builder }
+            // What is new is found by its node.
+            guard hasRoom(builder, context), context.inFlight == nil else { return builder }
             try fillFirst(&builder, freeEntries(store, context.rule, after: 0), context) {
                 try $0.add($1)
             } more: {
@@ -115,7 +117,7 @@ package enum PushPlanner {
             return builder
         }
         let builder = try fill(upTo: context.mayBeLarge ? hardRowLimit : usualRowLimit)
-        guard builder.isEmpty, builder.hasTooMuch, !context.mayBeLarge else { return builder }
+        guard builder.isEmpty, builder.hasTooMuch, !context.mayBeLarge, context.inFlight == nil else { return builder }
         return try fill(upTo: hardRowLimit)
     }
 
@@ -127,7 +129,7 @@ package enum PushPlanner {
         var rows = first
         while true {
             for row in rows.rows where hasRoom(builder, context) { try grow(&builder) { try add(&$0, row) } }
-            guard builder.isEmpty, builder.hasTooMuch, let next = rows.next else { return }
+            guard builder.isEmpty, builder.hasTooMuch, context.inFlight == nil, let next = rows.next else { return }
             rows = try more(next)
         }
     }

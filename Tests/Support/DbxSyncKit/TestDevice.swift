@@ -33,6 +33,10 @@ package final class TestDevice {
     /// Otherwise so many rows are in a commit at most, and so many contents go up for it.
     package var mostRows = 40
     package var mostUploads = Int.max
+    /// While a commit is on its way the next one is planned, as the daemon does beside large ones.
+    package var plansAhead = false
+    /// Told of each commit that the server has taken.
+    package var onCommit: (CommitRequest) -> Void = { _ in }
     /// So many rows are in a page of changes at most.
     package var mostRowsInPage = 20
     /// What each step of settling a commit cost, in SQLite's instructions.
@@ -203,27 +207,47 @@ package final class TestDevice {
         }
         try onceUploaded()
         let plan = try PushPlanner.plan(store: store, context: context, now: time.now(), commitID: freshID())
-        guard let commit = plan.commit else { return false }
+        guard var commit = plan.commit else { return false }
         store.hasPlannedCommit = true
-        try oncePlanned()
-        let body = try WireJSON.encode(commit.request)
-        let submitted = SubmittedCommit(
-            caller: caller, namespace: namespace, request: commit.request, digest: Array(SHA256.hash(data: body)))
-        try store.saveCommit(
-            LocalStore.InFlightCommit(id: commit.request.id, body: body, covered: try WireJSON.encode(commit.covered)))
-        do {
-            if losingAnswer { _ = try server.commit(submitted) }
-            let result = try server.commit(submitted)
-            repeat { try meanwhile() } while try settleSome(of: commit, answer: result)
-            for block in commit.request.blocks where cachedShare > entropy.number(below: 100) { try cache(block.id) }
-            _ = try store.dropDeadNodes(isOpen: { self.busy.contains($0) })
-        } catch let problem as Problem {
-            trace.append("\(commit.request) -> \(problem.detail)")
-            guard [.conflict, .invalidTree, .cursorGone].contains(problem.kind) else { throw problem }
-            try store.removeCommit(commit.request.id)
-            try settle(problem, of: commit.request)
+        while true {
+            try oncePlanned()
+            commit.request.cursor = try store.meta(SyncMeta.cursor).map { String(decoding: $0, as: UTF8.self) }
+            let body = try WireJSON.encode(commit.request)
+            let submitted = SubmittedCommit(
+                caller: caller, namespace: namespace, request: commit.request, digest: Array(SHA256.hash(data: body)))
+            try store.saveCommit(
+                LocalStore.InFlightCommit(
+                    id: commit.request.id, body: body, covered: try WireJSON.encode(commit.covered)))
+            let next = plansAhead ? try planAhead(of: commit, &context) : nil
+            do {
+                if losingAnswer { _ = try server.commit(submitted) }
+                let result = try server.commit(submitted)
+                onCommit(commit.request)
+                repeat { try meanwhile() } while try settleSome(of: commit, answer: result)
+                for block in commit.request.blocks where cachedShare > entropy.number(below: 100) {
+                    try cache(block.id)
+                }
+                _ = try store.dropDeadNodes(isOpen: { self.busy.contains($0) })
+            } catch let problem as Problem {
+                trace.append("\(commit.request) -> \(problem.detail)")
+                guard [.conflict, .invalidTree, .cursorGone].contains(problem.kind) else { throw problem }
+                try store.removeCommit(commit.request.id)
+                try settle(problem, of: commit.request)
+                return true
+            }
+            guard let next else { return true }
+            commit = next
         }
-        return true
+    }
+
+    /// The next commit, planned while this one is on its way.
+    private func planAhead(of commit: PlannedCommit, _ context: inout PushContext) throws -> PlannedCommit? {
+        context.inFlight = RowsInFlight(commit.covered)
+        let first = try PushPlanner.plan(store: store, context: context, now: time.now(), commitID: freshID())
+        for number in first.uploads.prefix(mostUploads) { context.uploaded[number] = try upload(number) }
+        let next = try PushPlanner.plan(store: store, context: context, now: time.now(), commitID: freshID()).commit
+        store.hasPlannedCommit = next != nil
+        return next
     }
 
     /// As the daemon does with a commit that was refused.

@@ -23,6 +23,7 @@ final class World {
         here = try device("here")
         there = try device("there")
         desk = try device("desk")
+        for device in working { device.plansAhead = seed % 3 == 2 }
     }
 
     /// More than devices ever need.

@@ -11,7 +11,7 @@ struct Program {
     enum Kind: CaseIterable {
         case make, rewrite, append, patch, truncate, save, move, replace, exchange, link, remove
         case makeDirectory, removeDirectory, removeTree, symlink, mode, attribute, times, synchronize, keepOpen, read
-        case rules, merging
+        case unpack, rules, merging
     }
 
     let device: Device
@@ -28,6 +28,7 @@ struct Program {
         (.make, 14), (.rewrite, 6), (.append, 6), (.patch, 8), (.truncate, 3), (.save, 10), (.move, 10), (.replace, 5),
         (.exchange, 2), (.link, 3), (.remove, 8), (.makeDirectory, 7), (.removeDirectory, 3), (.removeTree, 3),
         (.symlink, 2), (.mode, 4), (.attribute, 4), (.times, 2), (.synchronize, 6), (.keepOpen, 4), (.read, 4),
+        (.unpack, 5),
     ]
 
     func run(_ kind: Kind) throws {
@@ -43,7 +44,7 @@ struct Program {
         case .exchange: try exchange()
         case .link: try link()
         case .remove: try remove()
-        case .makeDirectory: try makeNode(NodeBlueprint(kind: .directory, permissions: 0o755))
+        case .makeDirectory: try makeNode(Self.folder)
         case .removeDirectory: try removeDirectory()
         case .removeTree: try removeTree()
         case .symlink: try makeNode(.symlink(to: Array(stamp.utf8)))
@@ -53,6 +54,7 @@ struct Program {
         case .synchronize: try synchronize()
         case .keepOpen: try keepOpen()
         case .read: try read()
+        case .unpack: try unpack()
         case .rules: try setRules()
         case .merging: try setMerging()
         }
@@ -148,6 +150,22 @@ struct Program {
         try write(bytes, over: [], to: attributes.number)
         return attributes.number
     }
+
+    /// As `tar` does: many new things one after the other, without a pause.
+    private func unpack() throws {
+        guard let place = try freePlace() else { return }
+        var folder = try fileSystem.make(Self.folder, named: place.name, in: place.parent, by: Self.caller).number
+        for name in ["a", "b", "c", "d", "e"] {
+            let place = Place(parent: folder, name: Name(name)!)
+            switch entropy.number(below: 10) {
+            case 0: folder = try fileSystem.make(Self.folder, named: place.name, in: folder, by: Self.caller).number
+            case 1: continue
+            default: try make(place, Array(content().prefix(300)))
+            }
+        }
+    }
+
+    private static let folder = NodeBlueprint(kind: .directory, permissions: 0o755)
 
     /// As editors do.
     private func save() throws {

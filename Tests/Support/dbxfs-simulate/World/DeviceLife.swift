@@ -77,13 +77,15 @@ final class DeviceLife: @unchecked Sendable {
         uploader = try ContentUploader(
             api: api, namespace: grant.id, shared: shared, keys: keys, meter: meter, entropy: entropy, threads: 2)
         journal = ActivityJournal(path: disk.path + "/activity", time: time)
-        engine = Engine(
-            Engine.Parts(
-                shared: shared, api: api, namespace: grant.id, device: name, conflictPolicy: .keepBoth,
-                guardSettings: guardSettings, keys: keys, uploader: uploader, connectivity: connectivity,
-                time: time, entropy: entropy, log: log,
-                journal: journal
-            ) { _ in })
+        var parts = Engine.Parts(
+            shared: shared, api: api, namespace: grant.id, device: name, conflictPolicy: .keepBoth,
+            guardSettings: guardSettings, keys: keys, uploader: uploader, connectivity: connectivity,
+            time: time, entropy: entropy, log: log,
+            journal: journal
+        ) { _ in }
+        parts.rowsInCommit = entropy.element(of: [1_000, 4, 2])
+        parts.leastRowsToPlanAhead = 1
+        engine = Engine(parts)
         var limits = FileSystemLimits()
         limits.inputThreads = 2
         fileSystem = try FileSystem(
@@ -155,5 +157,6 @@ final class DeviceLife: @unchecked Sendable {
         uploader.shutdown()
         fileSystem.shutdown()
         judge.join()
+        shared.withStore { $0.close() }
     }
 }
