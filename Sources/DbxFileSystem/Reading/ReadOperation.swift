@@ -192,8 +192,7 @@ final class ReadOperation: Expiring {
                 throw .ioError
             }
             let isCurrent = unsafe try ThreadBuffer.withBytes(plan.count) { buffer throws(Errno) in
-                unsafe try fill(buffer, plan)
-                guard fileSystem.isCurrent(plan) else { return false }
+                guard unsafe try fill(buffer, plan), fileSystem.isCurrent(plan) else { return false }
                 unsafe reply(buffer, plan)
                 return true
             }
@@ -211,17 +210,26 @@ final class ReadOperation: Expiring {
         answered()
     }
 
-    private func fill(_ buffer: UnsafeMutableRawBufferPointer, _ plan: ReadPlan) throws(Errno) {
+    /// False where the disk does not read something cached any more: another round compares it, gives it up, and has it
+    /// fetched again.
+    private func fill(_ buffer: UnsafeMutableRawBufferPointer, _ plan: ReadPlan) throws(Errno) -> Bool {
         var position = 0
         for piece in plan.pieces {
             let part = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[position..<position + piece.length])
             position += piece.length
-            if let place = piece.place {
-                unsafe try fileSystem.shared.segments.read(into: part, at: place)
-            } else {
+            guard let place = piece.place else {
                 unsafe part.initializeMemory(as: UInt8.self, repeating: 0)
+                continue
+            }
+            do throws(Errno) {
+                unsafe try fileSystem.shared.segments.read(into: part, at: place)
+            } catch {
+                guard error == .ioError, let item = piece.cached else { throw error }
+                fileSystem.shared.withStore { $0.distrust(item) }
+                return false
             }
         }
+        return true
     }
 
     // MARK: The answer

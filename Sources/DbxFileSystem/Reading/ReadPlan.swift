@@ -8,6 +8,8 @@ struct ReadPlan {
         /// Nil for a hole.
         var place: SegmentLocation?
         var length: Int
+        /// What of the cache lies there.
+        var cached: CacheItem?
     }
 
     /// In file order, without gaps; together `count` bytes.
@@ -65,7 +67,7 @@ struct ReadPlan {
 
     private mutating func add(_ cached: CachedBlock, at offset: Int64, _ length: Int) {
         if !cached.isVerified, !unverified.contains(where: { $0.item == cached.item }) { unverified.append(cached) }
-        pieces.append(Piece(place: cached.location.advanced(by: offset), length: length))
+        pieces.append(Piece(place: cached.location.advanced(by: offset), length: length, cached: cached.item))
     }
 
     /// Of a block that is not here as a whole.

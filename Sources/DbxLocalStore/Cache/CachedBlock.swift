@@ -57,6 +57,7 @@ struct CacheIndex {
     }
 
     mutating func markVerified(_ item: CacheItem) { slots[item]?.length |= Slot.verified }
+    mutating func distrust(_ item: CacheItem) { slots[item]?.length &= ~Slot.verified }
 
     mutating func remove(_ item: CacheItem) {
         slots[item] = nil

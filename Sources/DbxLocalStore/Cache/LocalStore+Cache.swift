@@ -236,6 +236,9 @@ extension LocalStore {
     /// The bytes have been compared with their checksums.
     package func markVerified(_ item: CacheItem) { cachedBlocks.markVerified(item) }
 
+    /// The disk has failed to read it: it is to be compared with its checksums again.
+    package func distrust(_ item: CacheItem) { cachedBlocks.distrust(item) }
+
     /// Forgets something cached, because it was found damaged.
     package func dropCache(_ item: CacheItem) throws(StoreError) { try forget(item) }
 

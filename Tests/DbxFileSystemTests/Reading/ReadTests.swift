@@ -161,14 +161,15 @@ import Testing
         expect(.timedOut) { _ = try fixture.read(number) }
     }
 
-    @Test func `what the disk does not read of the cache is fetched again`() throws {
-        let bytes = pattern(100_000)
+    @Test(arguments: [true, false])
+    func `what the disk does not read of the cache is fetched again`(isRestarted: Bool) throws {
+        let bytes = pattern(10_000)
         let fixture = try Fixture()
         defer { fixture.close() }
         let number = try fixture.makeRemoteFile("f", bytes)
         #expect(try fixture.read(number) == bytes)
         let count = fixture.blocks.demanded.count
-        try fixture.restart()
+        if isRestarted { try fixture.restart() }
         try fixture.loseSegments()
         #expect(try fixture.read(number) == bytes)
         #expect(fixture.blocks.demanded.count == 2 * count)
