@@ -247,6 +247,19 @@ struct RestoredServerTests {
         #expect(after["h/"] == nil && after["d/"] == nil && after["g"] == nil)
     }
 
+    /// The cursor knows of our own commit, and so is of a later moment than what we have seen of others' work.
+    @Test("does not have work removed that was never seen", arguments: ["rmtree d", "delete d/k"])
+    func unseen(script: String) throws {
+        try run(there, "edit d/k edited; delete n")
+        try pushAll(there)
+        try run(here, "make q own")
+        try pushAll(here)
+        try run(here, script)
+        try server.forgetRemovals()
+        try settle()
+        #expect(try expectAgreement().values.contains("=edited"))
+    }
+
     /// What lay in it was removed before this computer looked again, so that nothing but the name itself tells of it.
     @Test("and has something else under a folder's name", arguments: ["nothing", "make h/e/n new", "edit h/e/x new"])
     func replacedFolder(script: String) throws {

@@ -79,7 +79,7 @@ extension PullApplier {
     private mutating func settle(_ node: LocalNode, _ row: NodeRow, _ segments: [SegmentRow], after seq: Seq) throws {
         let isLost = node.kind == .file && node.contentSeq > seq && !node.isOrphan
         var contentSeq: Seq? = node.contentSeq > seq ? nil : node.contentSeq
-        if node.isOrphan, row.contentSeq <= seq { contentSeq = row.contentSeq }
+        if node.isOrphan, node.contentSeq > seq, row.contentSeq <= seq { contentSeq = row.contentSeq }
         let whole = node.kind == .file ? Self.allStretches(of: row, beside: node, segments) : []
         if isLost {
             let theirs = try localStretches(whole)
