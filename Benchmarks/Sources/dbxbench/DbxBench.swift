@@ -23,7 +23,7 @@ struct DbxBench {
             stage.tearDown()
         }
         try stage.setUp()
-        var report = Report(subjects: stage.subjects.map(\.name), isQuick: options.isQuick)
+        var report = Report(subjects: stage.subjects.map(\.name) + stage.peers.map(\.rawValue), isQuick: options.isQuick)
         func isLate() -> Bool { (ContinuousClock.now - started).seconds > options.effort.limitSeconds }
         for workload in Workloads.all where options.wants(workload: workload.name) {
             if isLate() {
@@ -42,6 +42,11 @@ struct DbxBench {
                 note("\(name) …")
                 for figure in try DbxFigures.run(name, dbxfs, options.effort) { report.add(figure, "dbxfs") }
             }
+        }
+        for peer in stage.peers {
+            note("wire, \(peer) …")
+            let pair = try PeerPair(peer, root: "\(stage.root)/\(peer)")
+            for figure in try WireBytes.run(pair, options.effort) { report.add(figure, pair.name) }
         }
         note(String(format: "done in %.0f s", (ContinuousClock.now - started).seconds))
         return report

@@ -20,7 +20,7 @@ struct Options {
 
           --quick            at most a minute instead of five
           --json             print JSON instead of the table
-          --only SUBJECTS    of dbxfs,null,local (default: all)
+          --only SUBJECTS    of dbxfs,null,local (default: these) and rsync,restic,rclone, which do the workload wire
           --workloads NAMES  of \(Workloads.all.map(\.name).joined(separator: ",")),\(DbxFigures.names.joined(separator: ","))
           --dir DIR          where to work; its file system is 'local' (default: /var/tmp)
           --programs DIR     where dbxfs and dbxfs-server are (default: ../.build/release)
@@ -55,7 +55,7 @@ struct Options {
             default: throw Failure("unknown option \(word)\n\(Self.usage)")
             }
         }
-        try check(only, within: ["dbxfs", "null", "local"])
+        try check(only, within: Set(["dbxfs", "null", "local"] + PeerPair.Program.allCases.map(\.rawValue)))
         try check(workloads, within: Set(Workloads.all.map(\.name) + DbxFigures.names))
     }
 

@@ -19,22 +19,53 @@ final class Relay: Sendable {
     init(to target: UInt16, over link: Link? = nil) throws {
         self.target = target
         lines = link.map { (Line($0), Line($0)) }
+        (listener, port) = try Self.bound()
+        guard listen(listener, 64) == 0 else { throw File.error("listen", "127.0.0.1") }
+        Thread.detachNewThread { [self] in accept() }
+    }
+
+    /// What has passed so far.
+    var count: Count { total.withLock { $0 } }
+
+    /// One that nobody listens on at this moment.
+    static func freePort() throws -> UInt16 {
+        let probe = try bound()
+        close(probe.listener)
+        return probe.port
+    }
+
+    static func awaitListener(_ port: UInt16) throws {
+        let deadline = ContinuousClock.now + .seconds(20)
+        while ContinuousClock.now < deadline {
+            let probe = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+            defer { close(probe) }
+            if connect(probe, to: port) { return }
+            usleep(20_000)
+        }
+        throw Failure("nothing listens on port \(port)")
+    }
+
+    private static func connect(_ end: Int32, to port: UInt16) -> Bool {
+        var address = loopback(port)
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.connect(end, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
+        }
+    }
+
+    private static func bound() throws -> (listener: Int32, port: UInt16) {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var address = Self.loopback(0)
+        var address = loopback(0)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let isBound = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
                 bind(listener, address, length) == 0 && getsockname(listener, address, &length) == 0
             }
         }
-        guard isBound, listen(listener, 64) == 0 else { throw File.error("listen", "127.0.0.1") }
-        self.listener = listener
-        port = UInt16(bigEndian: address.sin_port)
-        Thread.detachNewThread { [self] in accept() }
+        guard isBound else { throw File.error("bind", "127.0.0.1") }
+        return (listener, UInt16(bigEndian: address.sin_port))
     }
-
-    /// What has passed so far.
-    var count: Count { total.withLock { $0 } }
 
     private static func loopback(_ port: UInt16) -> sockaddr_in {
         var address = sockaddr_in()
@@ -47,13 +78,7 @@ final class Relay: Sendable {
     private func accept() {
         while case let client = Glibc.accept(listener, nil, nil), client >= 0 {
             let server = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-            var address = Self.loopback(target)
-            let isConnected = withUnsafePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    connect(server, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-                }
-            }
-            guard isConnected else {
+            guard Self.connect(server, to: target) else {
                 close(client)
                 close(server)
                 continue

@@ -15,6 +15,8 @@ final class Stage: @unchecked Sendable {
     private let options: Options
     private let null: NullMount?
     let dbxfs: DbxPair?
+    /// Other programs that were asked for.
+    let peers: [PeerPair.Program]
     /// Guards `isDown`: an interrupt may tear down while the run does.
     private let lock = NSLock()
     private var isDown = false
@@ -38,6 +40,10 @@ final class Stage: @unchecked Sendable {
         }
         if options.wants(subject: "local") { subjects.append(Subject(name: "local", directory: root + "/local")) }
         self.subjects = subjects
+        peers = PeerPair.Program.allCases.filter { options.only.contains($0.rawValue) }
+        if let missing = peers.first(where: { !PeerPair.isInstalled($0) }) {
+            throw Failure("\(missing) is not installed: apt-get install rsync restic rclone")
+        }
     }
 
     func setUp() throws {

@@ -8,7 +8,7 @@ enum DbxFigures {
         switch name {
         case "durable": try durable(pair, effort)
         case "cold-read": try coldRead(pair, effort)
-        case "wire": try WireBytes.run(pair, effort)
+        case "wire": try WireBytes.run(DbxWirePair(pair), effort)
         case "link": try Link.all.flatMap { try LinkFigures.run(pair, effort, over: $0) }
         case "tree": try TreeFigures.run(pair, effort)
         default: try propagation(pair, effort)

@@ -3,32 +3,13 @@ import Foundation
 /// Bytes on the wire for everyday edits, headers and all, without TLS: of the device that makes the edit, both ways
 /// together, and of another one that had the file before and reads it again.
 struct WireBytes {
-    private let pair: DbxPair
+    private let pair: any WirePair
     private let effort: Effort
-    private let relays: [Relay]
-    private let here: DbxDevice
-    private let there: DbxDevice
 
-    static func run(_ pair: DbxPair, _ effort: Effort) throws -> [Figure] {
-        let bytes = try WireBytes(pair, effort)
-        defer {
-            bytes.there.unmount()
-            bytes.here.unmount()
-        }
-        return try bytes.figures()
-    }
-
-    private init(_ pair: DbxPair, _ effort: Effort) throws {
-        self.pair = pair
-        self.effort = effort
-        guard let port = pair.url.split(separator: ":").last.flatMap({ UInt16($0) }) else { throw Failure(pair.url) }
-        relays = [try Relay(to: port), try Relay(to: port)]
-        let devices = relays.enumerated().map { index, _ in pair.device("wire\(index)") }
-        (here, there) = (devices[0], devices[1])
-        for (device, relay) in zip(devices, relays) {
-            try device.logIn("http://127.0.0.1:\(relay.port)")
-            try device.mount()
-        }
+    /// Ends the pair.
+    static func run(_ pair: any WirePair, _ effort: Effort) throws -> [Figure] {
+        defer { pair.end() }
+        return try WireBytes(pair: pair, effort: effort).figures()
     }
 
     private func figures() throws -> [Figure] {
@@ -74,7 +55,7 @@ struct WireBytes {
         figures += try edit("a rename", "one", isRead: false) { try File.check(rename($0, $0 + "x"), "rename", $0) }
         figures += try edit("a mode", "onex", isRead: false) { try File.check(chmod($0, 0o600), "chmod", $0) }
         figures += try edit("a copy of an image", "copy") { path in
-            try Command.run(["cp", "--reflink=auto", here.mountPoint + "/image", path], seconds: 300)
+            try Command.run(["cp", "--reflink=auto", pair.here + "/image", path], seconds: 300)
         }
         figures += try edit("an image cut in half", "copy") { path in
             try File.check(truncate(path, off_t(megabytes * 64 << 20)), "truncate", path)
@@ -86,7 +67,7 @@ struct WireBytes {
         func sqlite(_ path: String, _ words: String) throws {
             try Command.run(["sqlite3", path, words], seconds: 300)
         }
-        let local = pair.root + "/made.db"
+        let local = NSTemporaryDirectory() + "dbxbench-\(getpid()).db"
         try sqlite(
             local,
             """
@@ -104,9 +85,9 @@ struct WireBytes {
 
     /// A file that both have before the edit.
     private func make(_ name: String, _ bytes: [UInt8]) throws {
-        try File.write(bytes, to: here.mountPoint + "/" + name)
-        try here.synchronize()
-        try awaitCopy(name)
+        try File.write(bytes, to: pair.here + "/" + name)
+        try pair.send()
+        try pair.receive(name)
     }
 
     /// `isRead`: the other one reads all of the file afterwards.
@@ -114,25 +95,15 @@ struct WireBytes {
         _ name: String, _ file: String, per bytes: Int = 1, isRead: Bool = true, _ change: (String) throws -> Void
     ) throws -> [Figure] {
         usleep(500_000)
-        let before = relays.map(\.count)
-        try change(here.mountPoint + "/" + file)
-        try here.synchronize()
-        if isRead { try awaitCopy(file) }
+        let before = pair.passed
+        try change(pair.here + "/" + file)
+        try pair.send()
+        if isRead { try pair.receive(file) }
         // Rows of others have no moment at which they must have come; what is not asked for comes within this.
         usleep(500_000)
         let unit: Figure.Unit = bytes == 1 ? .bytes : .ratio
-        return zip(["", ", elsewhere"], zip(before, relays.map(\.count))).map { place, counts in
-            let passed = counts.1.up + counts.1.down - counts.0.up - counts.0.down
-            return Figure(name: name + place, unit: unit, value: Double(passed) / Double(bytes))
-        }
-    }
-
-    private func awaitCopy(_ name: String) throws {
-        let wanted = try Data(contentsOf: URL(fileURLWithPath: here.mountPoint + "/" + name))
-        let deadline = ContinuousClock.now + .seconds(120)
-        while (try? Data(contentsOf: URL(fileURLWithPath: there.mountPoint + "/" + name))) != wanted {
-            guard ContinuousClock.now < deadline else { throw Failure("\(name) does not arrive") }
-            usleep(50_000)
+        return zip(["", ", elsewhere"], zip(before, pair.passed)).map { place, counts in
+            Figure(name: name + place, unit: unit, value: Double(counts.1 - counts.0) / Double(bytes))
         }
     }
 
