@@ -27,6 +27,10 @@ extension MountTests {
                 try writer.script("python3 \(writer.home)/updates.py file \(seed)")
                 try writer.sync()
             }
+            let status = try String(contentsOfFile: "/proc/\(#require(writer.daemonPID))/status", encoding: .utf8)
+            let peak = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }?.split(separator: " ").dropFirst()
+                .first
+            #expect(try #require(peak.flatMap { Int($0) }) < 1 << 20, "KiB")
             let reader = try MountedClient.mounted(on: server, name: "desk")
             #expect(try reader.script("sha256sum < file") == writer.script("sha256sum < file"))
             for client in [writer, reader] {

@@ -193,7 +193,8 @@ extension LocalStore {
         _ node: inout LocalNode, _ key: StretchKey, _ part: Range<Int64>, _ new: [LocalExtent]
     ) throws {
         var extents = try stretch(key)
-        let before = extents
+        // Nobody else holds the list: it is changed in its place, however long it is.
+        stretches[key] = nil
         let (removed, added) = extents.splice(part, new)
         stretches[key] = extents
         let removesStaging = removed.contains(where: \.isStaging)
@@ -201,10 +202,7 @@ extension LocalStore {
             stagingLog.splice(key.node, part, new, removesStaging: removesStaging)
         }
         exchange(removed, for: added)
-        undo.append { [unowned self] in
-            exchange(added, for: removed)
-            stretches[key] = before
-        }
+        undo.append { [unowned self] in exchange(added, for: removed) }
         let kept = Set(added.map(\.offset))
         for extent in removed where !kept.contains(extent.offset) {
             try execute(
