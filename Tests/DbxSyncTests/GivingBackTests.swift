@@ -58,6 +58,25 @@ struct GivingBackTests {
         try settle("p/ p/q/ p/q/d/ p/q/d/k=kept p/q/d/h/")
     }
 
+    /// Two folders changed places here, and others moved one of them, or what it lies in into it.
+    @Test(
+        "is a folder of one name, though what took its place went elsewhere",
+        arguments: [
+            ("move e/c top", "p/ e/ e/c/ e/c/f=d top/ top/f=c"),
+            ("move e/c top; mkdir e/c; make e/c/f new", "p/ e/ e/c/ e/c/f=new e/c~/ e/c~/f=d top/ top/f=c"),
+            ("move p/d top", "p/ p/d/ p/d/f=c e/ top/ top/f=d"),
+            ("move p/d top; move e/c p/d", "p/ p/d/ p/d/f=c e/ top/ top/f=d"),
+            ("move p e/c/p", "e/ e/c/ e/c/f=c e/c/p/ e/c~/ e/c~/f=d"),
+            ("move e p/d/e", "p/ p/d/ p/d/f=d p/d/e/ p/d~/ p/d~/f=c"),
+        ])
+    func changedPlaces(theirs: String, left: String) throws {
+        try agree(on: "mkdir p; mkdir p/d; make p/d/f d; mkdir e; mkdir e/c; make e/c/f c")
+        try run(theirs, on: there)
+        try send(there)
+        try run("move p/d between; move e/c p/d; move between e/c", on: here)
+        try settle(left)
+    }
+
     @Test(
         "does not go with its folder while newer content of it waits for a close",
         arguments: [("rmtree p", "other=new p/ p/f=there"), ("move p/f g; delete p", "other=new g=there")])

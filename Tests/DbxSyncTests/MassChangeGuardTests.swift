@@ -244,6 +244,28 @@ struct MassChangeGuardTests {
         #expect(try bench.serverTree() == expected)
     }
 
+    @Test("gives a folder one name back, though something held has taken its place", .timeLimit(.minutes(1)))
+    func takenPlace() throws {
+        let bench = try Bench()
+        try bench.program.run("mkdir place; make place/f text")
+        #expect(try !bench.sync())
+        let expected = try bench.program.tree()
+        try bench.program.run("move place elsewhere; move d0/f0 place; edit place secret")
+        for file in 1..<bench.files { try bench.program.run("edit d0/f\(file) secret; edit d1/f\(file) secret") }
+        #expect(try bench.sync())
+        let rule = try #require(bench.judge.record.trip?.rule)
+        let (store, moved) = (bench.device.store, try bench.program.node("elsewhere").number)
+        _ = try MassChangeUndo.perform(
+            rule, upTo: store.changeCounter, in: store, device: "here", now: bench.time.now())
+        #expect(try store.entries(of: moved).map(\.name.display) == ["place"])
+        bench.judge.beginUndo()
+        try bench.device.pull()
+        bench.judge.endUndo()
+        #expect(try bench.program.tree() == expected)
+        #expect(try !bench.sync())
+        #expect(try bench.serverTree() == expected)
+    }
+
     @Test("lets go what was confirmed, and watches on", .timeLimit(.minutes(1)))
     func confirmed() throws {
         let bench = try Bench()

@@ -73,6 +73,23 @@ struct PartialReplicaTests {
         #expect(try small.tree() == world.newDevice("fresh").tree())
     }
 
+    @Test("know all of a new folder that comes to be known by what moved into it")
+    func newFolderAroundKnown() throws {
+        let world = try World(seed: 1, partial: [], full: ["red"])
+        let red = ScriptedProgram(device: world.full[0])
+        try red.run("mkdir a; mkdir known; make known/f kept")
+        while try world.full[0].push() {}
+        let small = try world.newDevice("small", isPartial: true)
+        #expect(try ScriptedProgram(device: small).node("a").knowledge == .partial)
+        try red.run("mkdir a/new; move known a/new/known; make a/new/other x; mkdir a/new/below; make a/new/below/y y")
+        while try world.full[0].push() {}
+        try red.run("make a/new/later z")
+        while try world.full[0].push() {}
+        try small.pull()
+        try world.listEverything(small)
+        #expect(try small.tree() == world.newDevice("fresh").tree())
+    }
+
     @Test("whose cursor is gone compare what they know anew, follow what moved, and keep their work")
     func startingOver() throws {
         let world = try World(seed: 1, partial: ["small"], full: ["red"])

@@ -22,7 +22,7 @@ struct Signer: Sendable {
 /// Base64 for URLs (RFC 4648 §5) without padding.
 enum Base64URL {
     static func encode(_ bytes: [UInt8]) -> String {
-        Data(bytes).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+        Data(bytes).base64EncodedString(options: [.base64URLAlphabet, .omitPaddingCharacter])
     }
 
     /// Only the one form that `encode` gives.

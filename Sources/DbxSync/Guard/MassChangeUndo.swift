@@ -40,6 +40,10 @@ package enum MassChangeUndo {
                 if try store.node(entry.parent)?.isOrphan == true {
                     waiting += try store.dirtyEntries(baseNode: entry.parentID)
                 }
+                // A folder that came back has no other name, held or not.
+                if let id = entry.baseNode, let back = try store.node(id), back.kind == .directory {
+                    waiting += try store.entries(of: back.number).filter { $0.dirty }
+                }
                 // What was moved there goes back to where it was.
                 if let id = entry.node, let moved = try store.node(id), !moved.isNew, moved.isOrphan {
                     waiting += try store.dirtyEntries(baseNode: id)

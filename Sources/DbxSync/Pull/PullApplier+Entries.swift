@@ -96,14 +96,11 @@ extension PullApplier {
         for other in try store.entries(of: directory.number)
         where other.parentID != row.parent || other.name != row.name {
             if other.dirty {
-                try store.putAgreedEntry(
-                    parent: other.parentID, name: other.name, node: other.baseNode, seq: other.base)
+                try takeBack(other)
             } else if isListing, other.base < row.seq {
                 try store.putAgreedEntry(parent: other.parentID, name: other.name, node: nil, seq: row.seq)
-            } else {
-                continue
+                note(.entry(parent: other.parent, name: other.name))
             }
-            note(.entry(parent: other.parent, name: other.name))
         }
     }
 

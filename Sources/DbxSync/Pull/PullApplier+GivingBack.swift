@@ -41,20 +41,39 @@ extension PullApplier {
         note(.entry(parent: parent, name: kept))
     }
 
+    /// What we gave the name to has it no longer: it is the server's again. A directory that we moved away from there stays
+    /// where it is, for it has one name only.
+    mutating func takeBack(_ name: LocalEntry) throws {
+        let was = try name.baseNode == name.node ? nil : name.baseNode.flatMap { try store.node($0) }
+        let livesElsewhere = try was.map { try $0.kind == .directory && !store.entries(of: $0.number).isEmpty } ?? false
+        try store.putAgreedEntry(
+            parent: name.parentID, name: name.name, node: livesElsewhere ? nil : name.baseNode, seq: name.base)
+        if livesElsewhere {
+            try store.rebaseEntry(parent: name.parentID, name: name.name, base: name.base, baseNode: name.baseNode)
+        }
+        note(.entry(parent: name.parent, name: name.name))
+    }
+
     // MARK: Rings
 
-    /// Where our moves and the server's together would make a ring of directories, ours are taken back. In each ring is a
-    /// directory of the server's that was moved here: a new one in it only lies in the way.
+    /// Where our moves and the server's together would make rings of directories, ours are taken back, one after the other:
+    /// what gives way to a directory that comes back may be in a ring under its new name.
     mutating func settleDirectoryCycles() throws {
-        for entry in try store.dirtyEntries(limit: .max, afterChange: 0) {
-            guard let number = entry.number, let directory = try store.node(number), directory.kind == .directory,
-                !directory.isNew, try store.entry(parent: entry.parentID, name: entry.name) == entry,
-                try isOwnAncestor(number)
-            else { continue }
-            try store.putAgreedEntry(parent: entry.parentID, name: entry.name, node: entry.baseNode, seq: entry.base)
-            note(.entry(parent: entry.parent, name: entry.name))
+        while let (name, directory) = try moveInRing() {
+            try takeBack(name)
             try bringBack(directory)
         }
+    }
+
+    /// In each ring is a directory of the server's that was moved here: a new one in it only lies in the way.
+    private func moveInRing() throws -> (name: LocalEntry, directory: LocalNode)? {
+        for entry in try store.dirtyEntries(limit: .max, afterChange: 0) {
+            guard let number = entry.number, let directory = try store.node(number), directory.kind == .directory,
+                !directory.isNew, try isOwnAncestor(number)
+            else { continue }
+            return (entry, directory)
+        }
+        return nil
     }
 
     private func isOwnAncestor(_ number: InodeNumber) throws -> Bool {

@@ -161,12 +161,13 @@ struct PullScope {
         }
     }
 
-    /// The way from the root to the name.
+    /// The way from the root to the name, with all that lies in new directories on it.
     private mutating func bringIn(_ row: EntryRow) {
         forced.insert(Key(row))
         var waiting = [row.parent]
         while let id = waiting.popLast() {
-            guard unknown[id] != nil, admitted.insert(id).inserted else { continue }
+            guard unknown[id] != nil, !admitted.contains(id) else { continue }
+            admit(id)
             for above in supplement?.entries(of: id) ?? [] {
                 forced.insert(Key(above))
                 waiting.append(above.parent)

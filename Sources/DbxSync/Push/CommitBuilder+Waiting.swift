@@ -33,8 +33,14 @@ extension CommitBuilder {
         guard seen.count <= ContentLimits.maximumCommitRows else { return true }
         if try context.rule?.holds(entry, in: store) ?? false { return true }
         if let node = entry.node, context.heldNames.contains(node) { return true }
-        // Its answer would make the node as new as the server's, whose content has not come.
-        if let node = try entry.node.flatMap(store.node), !node.isNew, try !isCompared(node) { return true }
+        if let node = try entry.node.flatMap(store.node), !node.isNew {
+            // Its answer would make the node as new as the server's, whose content has not come.
+            guard try isCompared(node) else { return true }
+            // A directory has one name, and comes to a new one only as it leaves the old.
+            if node.kind == .directory {
+                for old in try store.dirtyEntries(baseNode: node.id) where try isHeldBack(old, &seen) { return true }
+            }
+        }
         var parent = try store.node(entry.parentID)
         // What the server has under the name has to be known first.
         if let parent, try !store.isCompared(entry, in: parent) { return true }

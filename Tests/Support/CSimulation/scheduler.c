@@ -168,6 +168,12 @@ int64_t sim_now(void) { return now; }
 uint64_t sim_schedule_hash(void) { return schedule; }
 uint64_t sim_hash(uint64_t hash, const void *bytes, size_t count) {
     const uint8_t *each = bytes;
+    for (; count >= 8; each += 8, count -= 8) {
+        uint64_t word;
+        memcpy(&word, each, 8);
+        hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
+        hash ^= hash >> 32;
+    }
     for (size_t i = 0; i < count; i++) hash = (hash ^ each[i]) * 0x100000001B3u;
     return hash;
 }

@@ -99,6 +99,7 @@ struct TreeImage {
         case .symlink: words.append(String(decoding: try life.fileSystem.readLink(attributes.number), as: UTF8.self))
         default: break
         }
-        return words.joined(separator: " ").replacing("\n", with: " ").replacing("\0", with: " ")
+        let line = words.joined(separator: " ").utf8.map { $0 == 0x0A || $0 == 0 ? 0x20 : $0 }
+        return String(decoding: line, as: UTF8.self)
     }
 }
