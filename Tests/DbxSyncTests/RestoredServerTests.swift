@@ -260,6 +260,23 @@ struct RestoredServerTests {
         #expect(try expectAgreement().values.contains("=edited"))
     }
 
+    /// A commit of ours knows of what others did before it, and has not shown it.
+    @Test("has a name of others not taken away with one that was moved and lost")
+    func unseenLink() throws {
+        try run(there, "link f d/l")
+        try pushAll(there)
+        try run(here, "make q own; move g g1")
+        try pushAll(here)
+        let backup = try server.backUp()
+        try run(here, "move f f2; move g1 g2")
+        try pushAll(here)
+        try server.putBack(backup, isRestored: true)
+        try settle()
+        let after = try expectAgreement()
+        #expect(after["d/l"] == "=base" && after["f2"] == "=base" && after["f"] == nil)
+        #expect(after["g2"] == "=other" && after["g1"] == nil && after["g"] == nil)
+    }
+
     /// What lay in it was removed before this computer looked again, so that nothing but the name itself tells of it.
     @Test("and has something else under a folder's name", arguments: ["nothing", "make h/e/n new", "edit h/e/x new"])
     func replacedFolder(script: String) throws {

@@ -44,9 +44,12 @@ struct DbxBench {
             }
         }
         for peer in stage.peers {
-            note("wire, \(peer) …")
-            let pair = try PeerPair(peer, root: "\(stage.root)/\(peer)")
-            for figure in try WireBytes.run(pair, options.effort) { report.add(figure, pair.name) }
+            for name in PeerPair.workloads where options.wants(workload: name) {
+                note("\(name), \(peer) …")
+                let pair = try PeerPair(peer, root: "\(stage.root)/\(peer)-\(name)")
+                let run = name == "wire" ? WireBytes.run : SizeFigures.run
+                for figure in try run(pair, options.effort) { report.add(figure, pair.name) }
+            }
         }
         note(String(format: "done in %.0f s", (ContinuousClock.now - started).seconds))
         return report

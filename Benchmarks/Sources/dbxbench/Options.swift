@@ -20,7 +20,7 @@ struct Options {
 
           --quick            at most a minute instead of five
           --json             print JSON instead of the table
-          --only SUBJECTS    of dbxfs,null,local (default: these) and rsync,restic,rclone, which do the workload wire
+          --only SUBJECTS    of dbxfs,null,local (default: these) and rsync,restic,rclone, which do the workloads \(PeerPair.workloads.joined(separator: " and "))
           --workloads NAMES  of \(Workloads.all.map(\.name).joined(separator: ",")),\(DbxFigures.names.joined(separator: ","))
           --dir DIR          where to work; its file system is 'local' (default: /var/tmp)
           --programs DIR     where dbxfs and dbxfs-server are (default: ../.build/release)

@@ -65,13 +65,19 @@ extension PullApplier {
 
     /// A node that had moved, and that the server has in its old place again, is moved again.
     private func leaveOldNames(of node: LocalNode, through seq: Seq, _ supplement: PullSupplement) throws {
-        for old in supplement.entries(of: node.id) where old.seq <= seq {
+        for old in supplement.entries(of: node.id) where try old.seq <= seq && wasSeen(old.seq) {
             guard let parent = try store.node(old.parent) else { continue }
             let entry = try store.entry(parent: old.parent, name: old.name)
             let isGone = try entry == nil && store.knows(old.name, in: parent)
             guard isGone || (entry?.node != node.id && entry?.base ?? .zero > seq) else { continue }
             try store.rebaseEntry(parent: old.parent, name: old.name, base: old.seq, baseNode: node.id)
         }
+    }
+
+    /// Whether it came with a pull, or was ours: that a commit of ours knows of what was there before tells nothing.
+    private func wasSeen(_ seq: Seq) throws -> Bool {
+        if let position = try SyncMeta.seq(in: store), seq <= position { return true }
+        return try store.histories().contains { $0.known == seq }
     }
 
     // MARK: Nodes that the server has

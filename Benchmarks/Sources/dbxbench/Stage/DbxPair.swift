@@ -6,7 +6,7 @@ final class DbxPair {
     let second: DbxDevice
     let root: String
     private let programs: String
-    private var server: Child?
+    private(set) var server: Child?
     private(set) var url = ""
     static let user = "bench"
     static let password = "a password for the benchmark only"

@@ -40,7 +40,7 @@ final class Stage: @unchecked Sendable {
         }
         if options.wants(subject: "local") { subjects.append(Subject(name: "local", directory: root + "/local")) }
         self.subjects = subjects
-        peers = PeerPair.Program.allCases.filter { options.only.contains($0.rawValue) && options.wants(workload: "wire") }
+        peers = PeerPair.Program.allCases.filter { options.only.contains($0.rawValue) }
         if let missing = peers.first(where: { !PeerPair.isInstalled($0) }) {
             throw Failure("\(missing) is not installed: apt-get install rsync restic rclone")
         }

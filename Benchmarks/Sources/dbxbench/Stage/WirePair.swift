@@ -12,12 +12,36 @@ protocol WirePair {
     func send() throws
     /// Returns when the second computer has all of the file as it is here.
     func receive(_ file: String) throws
+    /// Returns when the second computer has read, or copied, this many files of a directory.
+    func receive(directory: String, files: Int) throws
+    /// What runs as long as the pair.
+    var processes: [pid_t] { get throws }
     func end()
 }
 
 extension WirePair {
     /// Bytes both ways of each computer so far.
     var passed: [Int] { relays.map { $0.count.up + $0.count.down } }
+
+    /// Seconds that it, and everything that it ran and that has ended, has used of all cores.
+    var processorTime: Double {
+        get throws {
+            // A daemon of rsync has a process for each connection, which ends a moment after it.
+            usleep(300_000)
+            var ended = rusage()
+            getrusage(RUSAGE_CHILDREN.rawValue, &ended)
+            let own = [ended.ru_utime, ended.ru_stime].reduce(0) { $0 + Double($1.tv_sec) + Double($1.tv_usec) / 1e6 }
+            return try processes.reduce(own) { try $0 + Self.processorTime(of: $1) }
+        }
+    }
+
+    /// With its children that have ended (proc_pid_stat(5), fields 14 to 17).
+    private static func processorTime(of process: pid_t) throws -> Double {
+        let text = try String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
+        let fields = text[(text.lastIndex(of: ")") ?? text.startIndex)...].split(separator: " ")
+        guard fields.count > 15 else { throw Failure("/proc/PID/stat: \(text)") }
+        return fields[12...15].reduce(0) { $0 + (Double($1) ?? 0) } / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
 }
 
 /// Two mounts of one account.
@@ -25,11 +49,15 @@ struct DbxWirePair: WirePair {
     let name = "dbxfs"
     let relays: [Relay]
     private let devices: [DbxDevice]
+    private let server: pid_t
 
-    init(_ pair: DbxPair) throws {
+    /// `workload`: the devices bear its name.
+    init(_ pair: DbxPair, _ workload: String) throws {
         guard let port = pair.url.split(separator: ":").last.flatMap({ UInt16($0) }) else { throw Failure(pair.url) }
         relays = [try Relay(to: port), try Relay(to: port)]
-        devices = (0..<2).map { pair.device("wire\($0)") }
+        guard let server = pair.server else { throw Failure("the server does not run") }
+        self.server = server.number
+        devices = (0..<2).map { pair.device("\(workload)\($0)") }
         for (device, relay) in zip(devices, relays) {
             try device.logIn("http://127.0.0.1:\(relay.port)")
             try device.mount()
@@ -49,6 +77,29 @@ struct DbxWirePair: WirePair {
             usleep(50_000)
         }
     }
+
+    func receive(directory: String, files: Int) throws {
+        let place = "\(there)/\(directory)"
+        try DbxFigures.waitUntil(seconds: 120, "\(place) has all its files") {
+            (try? FileManager.default.contentsOfDirectory(atPath: place).count) == files
+        }
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        for index in 0..<files {
+            let (here, there) = ("\(here)/\(directory)/\(index)", "\(place)/\(index)")
+            try DbxFigures.waitUntil(seconds: 120, "\(there) has its content") {
+                DbxFigures.size(of: there) == DbxFigures.size(of: here)
+            }
+            let file = try File.open(there, O_RDONLY)
+            defer { close(file) }
+            var total = 0
+            while case let count = read(file, &buffer, buffer.count), count > 0 { total += count }
+            guard total == DbxFigures.size(of: here) else { throw File.error("read", there) }
+        }
+    }
+
+    var processes: [pid_t] {
+        get throws { try devices.map { try $0.status().processID } + [server] }
+    }
 }
 
 /// Two directories that another program copies to a server of its own, and from there: each time somebody asks for it.
@@ -56,6 +107,8 @@ struct PeerPair: WirePair {
     enum Program: String, CaseIterable {
         case rsync, restic, rclone
     }
+
+    static let workloads = ["wire", "sizes"]
 
     let relays: [Relay]
     let here: String
@@ -85,6 +138,10 @@ struct PeerPair: WirePair {
     }
 
     func end() { server.end() }
+
+    var processes: [pid_t] { [server.number] }
+
+    func receive(directory: String, files: Int) throws { try receive("\(directory)/\(files - 1)") }
 
     private static func serverWords(_ program: Program, _ root: String, _ port: UInt16) throws -> [String] {
         switch program {

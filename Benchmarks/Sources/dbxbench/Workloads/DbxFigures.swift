@@ -2,13 +2,14 @@ import Foundation
 
 /// What only dbxfs can be measured at: the way over the server.
 enum DbxFigures {
-    static let names = ["durable", "cold-read", "propagation", "wire", "link", "tree"]
+    static let names = ["durable", "cold-read", "propagation", "wire", "sizes", "link", "tree"]
 
     static func run(_ name: String, _ pair: DbxPair, _ effort: Effort) throws -> [Figure] {
         switch name {
         case "durable": try durable(pair, effort)
         case "cold-read": try coldRead(pair, effort)
-        case "wire": try WireBytes.run(DbxWirePair(pair), effort)
+        case "wire": try WireBytes.run(DbxWirePair(pair, name), effort)
+        case "sizes": try SizeFigures.run(DbxWirePair(pair, name), effort)
         case "link": try Link.all.flatMap { try LinkFigures.run(pair, effort, over: $0) }
         case "tree": try TreeFigures.run(pair, effort)
         default: try propagation(pair, effort)

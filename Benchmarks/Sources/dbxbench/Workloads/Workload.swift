@@ -9,6 +9,7 @@ struct Figure {
         case milliseconds = "ms"
         case bytes = "B"
         case ratio = "B/B"
+        case secondsPerGigabyte = "s/GB"
 
         /// Whether more is better.
         var isRate: Bool { self == .operations || self == .megabytes }
