@@ -162,7 +162,7 @@ let package = Package(
             "DbxTransferTests",
             [
                 "DbxTransfer", "DbxClientAPI", "CurlHTTP", "DbxContent", "DbxLocalStore", "DbxModel", "DbxSystem",
-                "DbxWire",
+                "DbxWire", crypto,
             ]),
         tests(
             "DbxClientTests",

@@ -34,6 +34,11 @@ package protocol DbxAPI: Sendable {
     func requestUploads(
         in namespace: NamespaceID, _ blocks: [OfferedBlock], cancel: CancelToken?
     ) throws(APIError) -> [UploadGrant]
+    /// Stored forms of granted blocks, within `PackResponse`'s numbers; for each whether it is durable there now. Where not,
+    /// `putUpload` of it alone tells why.
+    func storePack(
+        in namespace: NamespaceID, _ blocks: [[UInt8]], cancel: CancelToken?
+    ) throws(APIError) -> [Bool]
     func putUpload(_ upload: SignedUpload, bytes: [UInt8], cancel: CancelToken?) throws(APIError)
     /// The stored form: exactly `storedBytes` of it, or an error. What it holds is for the caller to verify.
     func block(

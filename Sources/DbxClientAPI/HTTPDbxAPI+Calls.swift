@@ -110,6 +110,23 @@ extension HTTPDbxAPI: DbxAPI {
         return grants
     }
 
+    package func storePack(
+        in namespace: NamespaceID, _ blocks: [[UInt8]], cancel: CancelToken?
+    ) throws(APIError) -> [Bool] {
+        var body: [UInt8] = []
+        body.reserveCapacity(blocks.reduce(0) { $0 + BlockFrame.headerBytes + $1.count })
+        for block in blocks { body += BlockFrame.header(length: block.count) + block }
+        var call = Call(method: .post, url: url(.packs, ["namespace": namespace.hex]), body: body)
+        call.contentType = "application/octet-stream"
+        call.limits = HTTPLimits(silence: .seconds(30))
+        call.isBulk = true
+        let stored = try decode(PackResponse.self, from: send(call, cancel: cancel)).stored
+        guard stored.count == blocks.count else {
+            throw APIError(.garbage("the server answers for other blocks than were sent"))
+        }
+        return stored
+    }
+
     package func putUpload(_ upload: SignedUpload, bytes: [UInt8], cancel: CancelToken?) throws(APIError) {
         guard let target = endpoint.resolve(upload.url) else {
             throw APIError(.garbage("the server wants blocks sent to “\(upload.url)”"))

@@ -27,6 +27,8 @@ package enum ContentLimits {
     package static let maximumFileBytes: Int64 = .max - segmentBytes
     /// A block whose stored form is no longer than this travels inside the commit that brings it.
     package static let maximumInlineBytes = 8 << 10
+    /// One of at most this many stored bytes comes and goes together with others, and lies in a pack on the server.
+    package static let maximumPackedBytes = 256 << 10
     /// A commit names at most this many rows of each kind; the server refuses more. Clients send far less at a time, but what
     /// can only be had together has to have room: a large folder in the place of another one that its files come from.
     package static let maximumCommitRows = 20_000

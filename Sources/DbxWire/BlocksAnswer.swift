@@ -12,8 +12,8 @@ package struct BlocksRequest: Hashable, Sendable, Codable {
     package static let maximumBytes: Int64 = 8 << 20
 }
 
-/// How that answer is framed: for each block asked for, in order, its length as four bytes, the highest first, and its
-/// stored bytes. The length 0 stands for a block that cannot be had in this way; asked for alone, the answer says why.
+/// How that answer, and a pack, is framed: for each block, in order, its length as four bytes, the highest first, and its
+/// stored bytes. In an answer the length 0 stands for a block that cannot be had in this way; asked for alone, the answer says why.
 package enum BlockFrame {
     package static let headerBytes = 4
 

@@ -12,6 +12,7 @@ package enum Route: String, CaseIterable, Sendable {
     case commits = "/v1/namespaces/{namespace}/commits"
     case uploads = "/v1/namespaces/{namespace}/uploads"
     case blocks = "/v1/namespaces/{namespace}/blocks"
+    case packs = "/v1/namespaces/{namespace}/packs"
     case block = "/v1/namespaces/{namespace}/blocks/{block}"
     case nodes = "/v1/namespaces/{namespace}/nodes"
     case listing = "/v1/namespaces/{namespace}/nodes/{node}/entries"

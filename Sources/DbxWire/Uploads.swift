@@ -38,6 +38,20 @@ package struct UploadGrant: Hashable, Sendable, Codable {
     }
 }
 
+/// `POST /v1/namespaces/{namespace}/packs`: the bytes of many granted blocks of at most
+/// `ContentLimits.maximumPackedBytes`, in frames (`BlockFrame`). Which blocks they are their hashes say.
+package struct PackResponse: Hashable, Sendable, Codable {
+    /// In order, whether this device has a receipt now. Where it has not, the block is sent alone, and the answer to that
+    /// says why.
+    package var stored: [Bool]
+
+    package init(stored: [Bool]) { self.stored = stored }
+
+    package static let maximumBlocks = 256
+    /// Of the body, lengths and all.
+    package static let maximumBytes = 8 << 20
+}
+
 /// Where to PUT the bytes. `url` may be relative to the server's; `headers` are sent exactly as given.
 package struct SignedUpload: Hashable, Sendable, Codable {
     package var url: String

@@ -167,6 +167,12 @@ final class WatchedAPI: DbxAPI {
         try server.requestUploads(in: namespace, blocks, cancel: cancel)
     }
 
+    func storePack(
+        in namespace: NamespaceID, _ blocks: [[UInt8]], cancel: CancelToken?
+    ) throws(APIError) -> [Bool] {
+        try server.storePack(in: namespace, blocks, cancel: cancel)
+    }
+
     func putUpload(_ upload: SignedUpload, bytes: [UInt8], cancel: CancelToken?) throws(APIError) {
         try server.putUpload(upload, bytes: bytes, cancel: cancel)
     }

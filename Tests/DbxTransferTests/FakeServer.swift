@@ -1,3 +1,4 @@
+import Crypto
 import CurlHTTP
 import DbxClientAPI
 import DbxModel
@@ -10,7 +11,10 @@ import Synchronization
 final class FakeServer: DbxAPI {
     struct Counts {
         var offers: [[BlockID]] = []
+        /// Alone or in a pack.
         var puts: [BlockID: Int] = [:]
+        /// How many blocks came in each.
+        var packs: [Int] = []
         var gets: [BlockID: Int] = [:]
         /// Asked for as parts of blocks.
         var rangeBytes = 0
@@ -26,6 +30,8 @@ final class FakeServer: DbxAPI {
         var grant: @Sendable (Int) -> APIError? = { _ in nil }
         /// The bytes are kept before the error is thrown: only the answer is lost.
         var put: @Sendable (BlockID, Int) -> APIError? = { _, _ in nil }
+        /// Whether a block that came in a pack has to come alone.
+        var deniesPacked: @Sendable (BlockID) -> Bool = { _ in false }
         var get: @Sendable (BlockID, Int) -> APIError? = { _, _ in nil }
         /// The answer to many breaks off before the block of this place.
         var batch: @Sendable (Int) -> (after: Int, error: APIError)? = { _ in nil }
@@ -83,11 +89,28 @@ final class FakeServer: DbxAPI {
         guard hasRoom else { throw APIError(.problem(Problem(kind: .quotaExceeded, detail: "full"))) }
         return state.withLock { state in
             blocks.map { block in
-                let upload = SignedUpload(
-                    url: "/v1/uploads/\(block.id.hex)", headers: [:], expiresAt: Timestamp(nanoseconds: .max))
-                return UploadGrant(id: block.id, upload: state.blocks[block.id] == nil ? upload : nil)
+                UploadGrant(id: block.id, upload: state.blocks[block.id] == nil ? Self.leave(block.id) : nil)
             }
         }
+    }
+
+    /// As good as its blocks one after the other.
+    func storePack(
+        in namespace: NamespaceID, _ blocks: [[UInt8]], cancel: CancelToken?
+    ) throws(APIError) -> [Bool] {
+        state.withLock { $0.counts.packs.append(blocks.count) }
+        var answers: [Bool] = []
+        for stored in blocks {
+            let id = BlockID(bytes: Array(SHA256.hash(data: stored)))!
+            let isTaken = !faults.withLock { $0 }.deniesPacked(id)
+            if isTaken { try putUpload(Self.leave(id), bytes: stored, cancel: cancel) }
+            answers.append(isTaken)
+        }
+        return answers
+    }
+
+    private static func leave(_ id: BlockID) -> SignedUpload {
+        SignedUpload(url: "/v1/uploads/\(id.hex)", headers: [:], expiresAt: Timestamp(nanoseconds: .max))
     }
 
     func putUpload(_ upload: SignedUpload, bytes: [UInt8], cancel: CancelToken?) throws(APIError) {

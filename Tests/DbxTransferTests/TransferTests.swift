@@ -164,6 +164,37 @@ struct TransferTests {
         #expect(Array(fixture.server.counts.puts.values) == [1])
     }
 
+    @Test func `Small blocks go up together, and what the server does not take so goes alone`() throws {
+        var faults = FakeServer.Faults()
+        faults.deniesPacked = { $0.bytes[0].isMultiple(of: 2) }
+        faults.delay = 20
+        let fixture = try TransferFixture(faults)
+        var expected: [InodeNumber: [UInt8]] = [:]
+        for index in 0..<40 {
+            let file = try fixture.makeFile("f\(index)")
+            expected[file] = entropy.bytes(index == 0 ? 600_000 : 20_000 + index)
+            try fixture.write(expected[file]!, to: file)
+        }
+        let snapshots = try expected.keys.map { file in
+            try #require(try fixture.shared.withStore { store in try store.beginUpload(file) })
+        }
+        let threads = try ThreadPool(name: "test", threads: 16)
+        let (uploader, sent) = (fixture.uploader, Monitor(0))
+        for snapshot in snapshots {
+            _ = threads.submit(.background) {
+                if (try? uploader.upload(snapshot, cancel: CancelToken())) != nil { sent.update { $0 += 1 } }
+            }
+        }
+        _ = sent.wait(timeout: .seconds(60)) { $0 == 40 ? true : nil }
+        threads.shutdown()
+        let counts = fixture.server.counts
+        #expect(sent.withLock { $0 } == 40)
+        #expect(counts.packs.contains { $0 > 1 } && counts.packs.count < 40)
+        #expect(counts.puts.values.allSatisfy { $0 == 1 })
+        #expect(counts.puts.keys.contains { $0.bytes[0].isMultiple(of: 2) })
+        #expect(Set(fixture.server.blocks.values.map(\.count)).count == 40)
+    }
+
     @Test func `Lost answers are repeated until they come, refusals are not`() throws {
         var faults = FakeServer.Faults()
         faults.grant = { $0 == 0 ? FakeServer.lost() : nil }

@@ -71,6 +71,21 @@ extension MountTests {
         }
 
         @Test(.timeLimit(.minutes(3)))
+        func `files of a few dozen KiB go up by a few requests`() throws {
+            let server = try makeServer()
+            let here = try MountedClient.mounted(on: server, name: "here")
+            try here.succeed(["pause"])
+            try here.script("for f in $(seq 200); do head -c $((10000 + f * 100)) /dev/urandom > $f; done")
+            let before = try here.counters()
+            try here.succeed(["resume"])
+            try here.sync()
+            let requests = try here.counters().requests - before.requests
+            #expect(requests < 100, "\(requests) for 200 files")
+            let there = try MountedClient.mounted(on: server, name: "there")
+            #expect(try there.script("cat * | sha256sum") == here.script("cat * | sha256sum"))
+        }
+
+        @Test(.timeLimit(.minutes(3)))
         func `a remote change invalidates only what it touched`() throws {
             let server = try makeServer()
             let here = try MountedClient.mounted(on: server, name: "here")

@@ -178,6 +178,17 @@ final class TestDevice {
         try server.confirm([try receiver.store()])[0].get()
     }
 
+    /// The frames of a pack.
+    func frames(_ blocks: [TestBlock]) -> [UInt8] {
+        blocks.flatMap { BlockFrame.header(length: $0.stored.count) + $0.stored }
+    }
+
+    /// Asks leave for all, and sends them together.
+    func pack(_ blocks: [TestBlock]) throws -> [Bool] {
+        for block in blocks { _ = try grant(block) }
+        return try server.storePack(caller, namespace: namespace, frames(blocks)).stored
+    }
+
     func wrap(_ block: TestBlock, plainBytes: Int64) -> CommittedBlock {
         CommittedBlock(
             id: block.id,

@@ -40,6 +40,14 @@ struct RepairTests {
         node.content = device.content(size: 1_000, [device.segment(0, [(0, 1_000, block, 0)])])
         try device.commit([node], [device.entry(outer, "small", node.id)], blocks: [brought])
         try device.upload(device.block())
+        let packed = (0..<3).map { _ in device.block(9_000) }
+        _ = try device.pack(packed)
+        for (number, block) in packed.enumerated() {
+            var node = device.node(.file)
+            node.content = device.content(size: 10, [device.segment(0, [(0, 10, block, 0)])])
+            try device.commit(
+                [node], [device.entry(outer, "packed\(number)", node.id)], blocks: [device.wrap(block, plainBytes: 10)])
+        }
         let gone = try device.makeFile("gone")
         try device.commit([], [device.entry(device.root, "gone", nil, base: gone.seq)])
         left.replica = Replica(try device.pages())
@@ -56,7 +64,7 @@ struct RepairTests {
 
     enum Damage: CaseIterable {
         case usage, links, references, home, nameless, nodeGone, ring, blockState, blockGone, body, receipt
-        case digest, commitGone, head, objectCut, objectChanged, objectGone, index, page
+        case digest, commitGone, head, objectCut, objectChanged, objectGone, packCut, placeGone, placeOther, index, page
     }
 
     private static func inflict(_ damage: Damage, on left: Left, _ entropy: SeededEntropy) throws {
@@ -92,6 +100,15 @@ struct RepairTests {
                 "printf other | dd of=\(object) bs=1 seek=\(entropy.number(below: 80)) conv=notrunc status=none"
             )
         case .objectGone: try Shell.script("rm \(object)")
+        case .packCut:
+            try Shell.script(
+                "find \(left.data)/blocks/objects -size +20k | xargs truncate -s \(entropy.number(below: 27_000))")
+        case .placeGone:
+            try left.sql("DELETE FROM packed_blocks WHERE \(any("block_id", of: "packed_blocks", entropy))")
+        case .placeOther:
+            try left.sql(
+                "UPDATE packed_blocks SET position = position + 1 WHERE \(any("block_id", of: "packed_blocks", entropy))"
+            )
         case .index:
             try left.sql(
                 "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'seq)', 'links)') "

@@ -95,9 +95,9 @@ extension Server {
         while true {
             let page = try metadata.read { try $0.blocks(after: last, limit: 1_000) }
             guard let end = page.last?.id else { return missing }
-            for block in page where try objects.length(of: block.key) != block.storedBytes {
-                let body = try block.mayBeInline ? metadata.read { try $0.body(of: block.id) } : nil
-                if body == nil { missing += 1 }
+            for block in page {
+                let location = try metadata.read { try BlockLocation(of: block, $0) }
+                if try location.open(block, in: objects)?.length != block.storedBytes { missing += 1 }
             }
             last = end
         }

@@ -18,9 +18,12 @@ struct ObjectCheck {
         try forEachBlock { block in
             report.blocks += 1
             report.bytes += block.storedBytes
-            let fault = try fault(of: block)
+            let location = try location(of: block)
+            let fault = try fault(of: block, at: location)
             // What is known as lost is told by the files that need it.
-            if let fault, block.state != .lost { report.problems.append("block \(block.key) \(fault.rawValue)") }
+            if let fault, block.state != .lost {
+                report.problems.append("block \(block.key)\(location.words) \(fault.rawValue)")
+            }
             if fault == nil, block.state == .lost { report.problems.append("block \(block.key) is back") }
         }
         try findUnknownObjects(&report)
@@ -31,19 +34,24 @@ struct ObjectCheck {
     func repair() throws -> [String] {
         var done: [String] = []
         try forEachBlock { block in
-            let fault = try fault(of: block)
+            let location = try location(of: block)
+            let fault = try fault(of: block, at: location)
             if fault == nil, block.state == .lost {
                 try metadata.write { try $0.setState(.live, of: block.id) }
                 done.append("block \(block.key) is back")
             } else if let fault, block.state != .lost {
-                let place = try objects.quarantine(block.key)
+                let place = try location.isShared ? nil : objects.quarantine(block.key)
                 try metadata.write { try $0.setLost(block.id) }
                 done.append(
-                    "block \(block.key) \(fault.rawValue): taken again from who has it"
+                    "block \(block.key)\(location.words) \(fault.rawValue): taken again from who has it"
                         + (place.map { ", what was there is now \($0)" } ?? ""))
             }
         }
         return done
+    }
+
+    private func location(of block: BlockRecord) throws -> BlockLocation {
+        try metadata.read { try BlockLocation(of: block, $0) }
     }
 
     private func forEachBlock(_ body: (BlockRecord) throws -> Void) throws {
@@ -56,12 +64,8 @@ struct ObjectCheck {
         }
     }
 
-    private func fault(of block: BlockRecord) throws -> Fault? {
-        // The bytes of small blocks lie with their rows.
-        if block.mayBeInline, let body = try metadata.read({ try $0.body(of: block.id) }) {
-            return Array(SHA256.hash(data: body)) == block.id.bytes ? nil : .damaged
-        }
-        guard let object = try objects.open(block.key) else { return .missing }
+    private func fault(of block: BlockRecord, at location: BlockLocation) throws -> Fault? {
+        guard let object = try location.open(block, in: objects) else { return .missing }
         guard object.length == block.storedBytes else { return .length }
         var bytes = [UInt8](repeating: 0, count: Int(clamping: object.length))
         do {

@@ -72,8 +72,7 @@ package struct StoredBlocks: Sendable {
 /// A block of a namespace as one look at the database found it.
 private struct FoundBlock: Sendable {
     let record: BlockRecord
-    /// Of a block that is kept in the database.
-    let body: [UInt8]?
+    private let location: BlockLocation
 
     init(_ block: BlockID, in namespace: NamespaceID, _ rows: any MetadataTransaction) throws {
         guard try rows.namespaceBlock(block, in: namespace) != nil, let record = try rows.block(block) else {
@@ -86,32 +85,14 @@ private struct FoundBlock: Sendable {
                     "The server has lost the bytes of this block: its administrator can put them back from a backup.")
         }
         self.record = record
-        body = try record.mayBeInline ? rows.body(of: block) : nil
+        location = try BlockLocation(of: record, rows)
     }
 
     func open(_ server: Server) throws -> StoredBlock {
-        if let body {
-            return StoredBlock(
-                id: record.id, bytes: Int64(body.count), object: InlineObject(body), server: server)
-        }
-        guard let object = try server.objects.open(record.key), object.length == record.storedBytes else {
-            throw StoreError.corrupt("object \(record.key) is missing or has another length")
+        guard let object = try location.open(record, in: server.objects), object.length == record.storedBytes else {
+            throw StoreError.corrupt("block \(record.key) is missing or has another length")
         }
         return StoredBlock(id: record.id, bytes: object.length, object: object, server: server)
-    }
-}
-
-/// A block whose bytes came with its row.
-private struct InlineObject: OpenObject {
-    private let bytes: [UInt8]
-
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
-
-    var length: Int64 { Int64(bytes.count) }
-
-    func read(into buffer: UnsafeMutableRawBufferPointer, offset: Int64) throws(StoreError) {
-        // Safe: exactly as many bytes as the buffer has.
-        unsafe buffer.copyBytes(from: bytes[Int(offset)..<Int(offset) + buffer.count])
     }
 }
 

@@ -62,7 +62,7 @@ extension Server {
     package func confirm(_ uploads: [StoredUpload]) -> [Result<Void, Problem>] {
         let now = time.now()
         let bodies: [(any MetadataTransaction) throws -> Void] = uploads.map { stored in
-            { rows in try Self.confirm(stored.upload, rows, now: now) }
+            { rows in try Self.confirm(stored.upload, at: nil, rows, now: now) }
         }
         do {
             return try metadata.writeBatch(bodies) { _ in }.map { $0.mapError(problem) }
@@ -72,10 +72,14 @@ extension Server {
         }
     }
 
-    private static func confirm(
-        _ upload: UploadRecord, _ rows: any MetadataTransaction, now: Timestamp
+    /// `place`: nil for an object of its own.
+    static func confirm(
+        _ upload: UploadRecord, at place: PackPlace?, _ rows: any MetadataTransaction, now: Timestamp
     ) throws {
-        switch try rows.block(upload.block)?.state {
+        let state = try rows.block(upload.block)?.state
+        // Where it was before, its bytes are damaged or missing.
+        if state == .granted || state == .lost { try rows.setPlace(place, of: upload.block) }
+        switch state {
         case .granted: try rows.setState(.stored, of: upload.block, storedBytes: upload.storedBytes)
         case .lost: try rows.setState(.live, of: upload.block, storedBytes: upload.storedBytes)
         case .stored, .live, nil: break

@@ -134,6 +134,14 @@ extension OpenAPIDocument {
             "responses": { "204": { "description": "Stored, or known already." }, \(problems(400, 401, 403, 404, 413, 507)) }
           }
         },
+        "/v1/namespaces/{namespace}/packs": {
+          \(inPath("namespace")),
+          "post": {
+            "operationId": "storePack", "summary": "Send the bytes of many small granted blocks",
+            "requestBody": { "required": true, "content": { "application/octet-stream": { "schema": { "type": "string", "format": "binary", "description": "Up to 256 different blocks of up to 256 KiB, each behind its length as four bytes, the highest first." } } } },
+            "responses": { \(ok("For each block, in order, whether this device has a receipt now.", reference("PackResponse"))), \(problems(400, 401, 403, 404, 413, 507)) }
+          }
+        },
         "/v1/namespaces/{namespace}/blocks": {
           \(inPath("namespace")),
           "post": {

@@ -148,6 +148,7 @@ extension OpenAPIDocument {
         "SignedUpload": object([
             "url": text, "headers": "{ \"type\": \"object\", \"additionalProperties\": \(text) }", "expiresAt": time,
         ]),
+        "PackResponse": object(["stored": list(boolean)]),
         "ChangeNotice": object(["namespace": id, "seq": seq]),
         "PollResponse": object(["changes": list(reference("ChangeNotice"))]),
         "RevisionRow": object(

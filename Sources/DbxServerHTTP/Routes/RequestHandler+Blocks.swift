@@ -37,6 +37,15 @@ extension RequestHandler {
         return Answers.nothing()
     }
 
+    @concurrent func storePack(_ exchange: Exchange) async throws -> Response {
+        _ = try exchange.query()
+        let namespace: NamespaceID = try exchange.identifier("namespace")
+        let body = try await authenticatedBody(exchange)
+        return try await answering(exchange) { server, caller in
+            try server.storePack(caller, namespace: namespace, body.bytes())
+        }
+    }
+
     /// An upload between its two visits to the pool. Dropped unfinished, it leaves nothing.
     private final class OpenUpload: Sendable {
         private let receiver: Mutex<UploadReceiver>

@@ -7,7 +7,7 @@ package enum Operation: String, CaseIterable, Sendable {
     case health, ready, openAPI
     case login, logout, session, listDevices, revokeDevice
     case changes, commit, readNodes, listDirectory, listRevisions
-    case requestUploads, upload, readBlocks, readBlock
+    case requestUploads, upload, storePack, readBlocks, readBlock
     case events, pollEvents
 
     package var route: Route {
@@ -27,6 +27,7 @@ package enum Operation: String, CaseIterable, Sendable {
         case .listRevisions: .revisions
         case .requestUploads: .uploads
         case .upload: .upload
+        case .storePack: .packs
         case .readBlocks: .blocks
         case .readBlock: .block
         case .events: .events
@@ -37,7 +38,7 @@ package enum Operation: String, CaseIterable, Sendable {
     /// The method's name, in capitals.
     package var method: String {
         switch self {
-        case .login, .logout, .commit, .requestUploads, .readBlocks: "POST"
+        case .login, .logout, .commit, .requestUploads, .storePack, .readBlocks: "POST"
         case .upload: "PUT"
         case .revokeDevice: "DELETE"
         default: "GET"
@@ -54,6 +55,7 @@ package enum Operation: String, CaseIterable, Sendable {
         case .requestUploads: 512 << 10
         case .commit: 24 << 20
         case .upload: 5 << 20
+        case .storePack: PackResponse.maximumBytes
         case .readBlocks: 64 << 10
         default: 16 << 10
         }

@@ -121,6 +121,7 @@ struct RequestHandler: Sendable {
         case .listRevisions: try await listRevisions(exchange)
         case .requestUploads: try await requestUploads(exchange)
         case .upload: try await upload(exchange)
+        case .storePack: try await storePack(exchange)
         case .readBlocks: try await readBlocks(exchange)
         case .readBlock: try await readBlock(exchange)
         case .events: try await events(exchange)

@@ -127,6 +127,12 @@ package protocol BlockRows {
     /// Keeps the body that is there.
     func insertBody(_ body: [UInt8], of block: BlockID) throws(StoreError)
 
+    /// Of an object that is to hold many blocks, before it is made. Keeps the row that is there.
+    func insertPack(_ id: BlockID, storedBytes: Int64, at time: Timestamp) throws(StoreError)
+    /// Nil where the block does not lie in a pack.
+    func place(of block: BlockID) throws(StoreError) -> PackPlace?
+    func setPlace(_ place: PackPlace?, of block: BlockID) throws(StoreError)
+
     func namespaceBlock(_ block: BlockID, in namespace: NamespaceID) throws(StoreError) -> NamespaceBlockRecord?
     func insert(_ block: NamespaceBlockRecord, in namespace: NamespaceID) throws(StoreError)
     func namespaceBlocks(
@@ -176,7 +182,7 @@ package protocol StatusRows {
     /// Blocks whose object is there, in order of id, behind one.
     func blocks(after: BlockID?, limit: Int) throws(StoreError) -> [BlockRecord]
     func usage(of user: UserID) throws(StoreError) -> UsageRecord?
-    /// Whether there is a row for the block, whatever its state.
+    /// Whether there is a row for the block, whatever its state, or for the pack.
     func hasRow(for object: ObjectKey) throws(StoreError) -> Bool
 }
 

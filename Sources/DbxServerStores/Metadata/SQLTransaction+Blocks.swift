@@ -31,6 +31,21 @@ extension SQLTransaction {
         try run(BlockStatements.insertBlockBody, [SQLValue(block), .bytes(body)])
     }
 
+    func insertPack(_ id: BlockID, storedBytes: Int64, at time: Timestamp) throws(StoreError) {
+        try run(BlockStatements.insertPack, [SQLValue(id), .integer(storedBytes), SQLValue(time)])
+    }
+
+    func place(of block: BlockID) throws(StoreError) -> PackPlace? {
+        try row(BlockStatements.blockPlace, [SQLValue(block)]) { row throws(StoreError) in
+            PackPlace(pack: try row.block(), position: try row.int64())
+        }
+    }
+
+    func setPlace(_ place: PackPlace?, of block: BlockID) throws(StoreError) {
+        guard let place else { return try run(BlockStatements.deleteBlockPlace, [SQLValue(block)]) }
+        try run(BlockStatements.putBlockPlace, [SQLValue(block), SQLValue(place.pack), .integer(place.position)])
+    }
+
     func namespaceBlock(_ block: BlockID, in namespace: NamespaceID) throws(StoreError) -> NamespaceBlockRecord? {
         try row(BlockStatements.namespaceBlock, [SQLValue(namespace), SQLValue(block)], Self.namespaceBlock)
     }

@@ -63,7 +63,10 @@ extension SQLTransaction {
     func liveBlocks() throws(StoreError) -> BlockTotals { try totals(StatusStatements.liveBlocks) }
 
     func hasRow(for object: ObjectKey) throws(StoreError) -> Bool {
-        try block(object.block)?.generation == object.generation
+        if try block(object.block)?.generation == object.generation { return true }
+        guard object == PackPlace.key(ofPack: object.block) else { return false }
+        return try row(BlockStatements.pack, [SQLValue(object.block)]) { row throws(StoreError) in try row.block() }
+            != nil
     }
 
     func blocks(after: BlockID?, limit: Int) throws(StoreError) -> [BlockRecord] {

@@ -31,7 +31,24 @@ package struct BlockRecord: Hashable, Sendable {
 
     /// Whether the block can be a body in the database instead of an object.
     package var mayBeInline: Bool { storedBytes <= Int64(ContentLimits.maximumInlineBytes) }
+    /// Whether it can lie in an object together with others.
+    package var mayBePacked: Bool { storedBytes <= Int64(ContentLimits.maximumPackedBytes) }
     package var key: ObjectKey { ObjectKey(block: id, generation: generation) }
+}
+
+/// Where a small block lies in an object that holds many. A pack's id is the SHA-256 of all of it, as a block's is.
+package struct PackPlace: Hashable, Sendable {
+    package var pack: BlockID
+    /// Of the block's first byte.
+    package var position: Int64
+
+    package init(pack: BlockID, position: Int64) {
+        self.pack = pack
+        self.position = position
+    }
+
+    package var key: ObjectKey { Self.key(ofPack: pack) }
+    package static func key(ofPack pack: BlockID) -> ObjectKey { ObjectKey(block: pack, generation: 1) }
 }
 
 /// A block in a namespace: what its readers need to open it. Never changes.

@@ -14,6 +14,17 @@ package enum BlockStatements: String, SQLStatements {
         INSERT INTO block_bodies (block_id, body) VALUES (?1, ?2) ON CONFLICT (block_id) DO NOTHING
         """
 
+    case insertPack = """
+        INSERT INTO packs (id, stored_bytes, created_at) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING
+        """
+    case pack = "SELECT id FROM packs WHERE id = ?1"
+    case blockPlace = "SELECT pack_id, position FROM packed_blocks WHERE block_id = ?1"
+    case putBlockPlace = """
+        INSERT INTO packed_blocks (block_id, pack_id, position) VALUES (?1, ?2, ?3)
+        ON CONFLICT (block_id) DO UPDATE SET pack_id = excluded.pack_id, position = excluded.position
+        """
+    case deleteBlockPlace = "DELETE FROM packed_blocks WHERE block_id = ?1"
+
     case namespaceBlock = """
         SELECT block_id, seq, sealed, key_id, plain_bytes, stored_bytes, base_id FROM namespace_blocks
         WHERE namespace_id = ?1 AND block_id = ?2

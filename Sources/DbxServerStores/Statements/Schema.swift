@@ -5,7 +5,7 @@
 /// servers by it (DESIGN §6).
 package enum Schema {
     package static let versions: [[String]] = [
-        accounts + namespaces + tree + content + blocks + journal, inlineBlocks, bases, unseen,
+        accounts + namespaces + tree + content + blocks + journal, inlineBlocks, bases, unseen, packs,
     ]
 
     private static let accounts = [
@@ -128,6 +128,17 @@ package enum Schema {
 
     /// Of a name that was taken from a file whose content was not seen.
     private static let unseen = ["ALTER TABLE entries ADD COLUMN left_unseen BIGINT NOT NULL DEFAULT 0"]
+
+    private static let packs = [
+        // Objects that hold many small blocks.
+        "CREATE TABLE packs (id {bytes} PRIMARY KEY, stored_bytes BIGINT NOT NULL, created_at BIGINT NOT NULL){clustered}",
+        // Of a block that is no object of its own: where its bytes begin in which pack.
+        """
+        CREATE TABLE packed_blocks (
+            block_id {bytes} PRIMARY KEY, pack_id {bytes} NOT NULL, position BIGINT NOT NULL){clustered}
+        """,
+        "CREATE INDEX packed_blocks_by_pack ON packed_blocks (pack_id)",
+    ]
 
     private static let journal = [
         // The answer of each commit, for its repetition; chain is the hash over all commits up to it.

@@ -1,5 +1,6 @@
 import DbxClientAPI
 import DbxLocalStore
+import DbxModel
 
 /// Which blocks are fetched next, by whom they are awaited, and when they are tried again. A value without I/O, time or
 /// locks: `BlockFetcher` holds it in its monitor and tells it the time.
@@ -161,5 +162,5 @@ enum FetchBatch {
     static let maximumBlocks = 64
     static let maximumBytes: Int64 = 1 << 20
     /// A larger block is worth a request of its own.
-    static let smallBlockBytes: Int64 = 256 << 10
+    static let smallBlockBytes = Int64(ContentLimits.maximumPackedBytes)
 }

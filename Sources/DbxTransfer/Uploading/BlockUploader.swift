@@ -224,7 +224,7 @@ final class BlockUploader: Sendable {
                 let offer = OfferedBlock(id: block.id, storedBytes: Int64(block.stored.count))
                 guard let upload = try broker.grant(offer, cancel: cancel).upload else { return }
                 hasLeave = true
-                try api.putUpload(upload, bytes: block.stored, cancel: cancel)
+                try send(block.stored, by: upload, cancel: cancel)
                 return meter.countUploaded(bytes: block.stored.count)
             } catch {
                 if error.meaning == .cancelled || cancel.isCancelled { throw .cancelled }
@@ -235,6 +235,11 @@ final class BlockUploader: Sendable {
                 pause(delay)
             }
         }
+    }
+
+    private func send(_ stored: [UInt8], by upload: SignedUpload, cancel: CancelToken) throws(APIError) {
+        if stored.count <= ContentLimits.maximumPackedBytes, try broker.pack(stored, cancel: cancel) { return }
+        try api.putUpload(upload, bytes: stored, cancel: cancel)
     }
 
     private func pause(_ delay: Duration) {

@@ -1,72 +1,60 @@
 import CurlHTTP
 import DbxClientAPI
 import DbxModel
-import DbxSystem
 import DbxWire
 
-/// Asks the server's leave to upload blocks. What threads ask for at the same time goes out as one request, so that a
-/// thousand small files do not cost a thousand round trips.
+/// Asks the server's leave to upload blocks, and sends small ones, many at a time.
 ///
-/// Sendable: guarded by its monitor, which is not held during the request. The thread that asks first leads.
+/// Sendable. Callers see to it that no two ask for one block at the same time: the server refuses a request that has it
+/// twice.
 final class GrantBroker: Sendable {
-    private struct State: Sendable {
-        var nextTicket: UInt64 = 0
-        var waiting: [(ticket: UInt64, block: OfferedBlock)] = []
-        var answers: [UInt64: Result<UploadGrant, APIError>] = [:]
-        var hasLeader = false
-    }
+    private let grants: RequestBatcher<OfferedBlock, UploadGrant>
+    private let packs: RequestBatcher<[UInt8], Bool>
 
-    private enum Turn {
-        case answered(Result<UploadGrant, APIError>)
-        case lead([(ticket: UInt64, block: OfferedBlock)])
-    }
-
-    private let state = Monitor(State())
-    private let api: any DbxAPI
-    private let namespace: NamespaceID
+    /// While the server works on one pack another one is on its way.
+    private static let packLanes = 2
 
     init(api: any DbxAPI, namespace: NamespaceID) {
-        self.api = api
-        self.namespace = namespace
+        grants = RequestBatcher(
+            fitting: { min($0.count, UploadRequest.maximumBlocks) },
+            ask: { blocks, cancel in
+                let smallFirst = blocks.indices.sorted { blocks[$0].storedBytes < blocks[$1].storedBytes }
+                let results = Self.ask(api, namespace, smallFirst.map { blocks[$0] }[...], cancel: cancel)
+                return zip(smallFirst, results).sorted { $0.0 < $1.0 }.map(\.1)
+            })
+        packs = RequestBatcher(
+            lanes: Self.packLanes, fitting: Self.fittingPack,
+            ask: { blocks, cancel in
+                do throws(APIError) {
+                    return try api.storePack(in: namespace, blocks, cancel: cancel).map { .success($0) }
+                } catch {
+                    return blocks.map { _ in .failure(error) }
+                }
+            })
     }
 
-    /// Blocks until the server has answered. Callers see to it that no two ask for one block at the same time: the server
-    /// refuses a request that offers it twice.
+    /// Blocks until the server has answered.
     func grant(_ block: OfferedBlock, cancel: CancelToken?) throws(APIError) -> UploadGrant {
-        let ticket = state.withLock { state -> UInt64 in
-            state.nextTicket += 1
-            state.waiting.append((state.nextTicket, block))
-            return state.nextTicket
-        }
-        while true {
-            let turn = state.wait { state -> Turn? in
-                if let answer = state.answers.removeValue(forKey: ticket) { return .answered(answer) }
-                guard !state.hasLeader, !state.waiting.isEmpty else { return nil }
-                state.hasLeader = true
-                let batch = Array(state.waiting.prefix(UploadRequest.maximumBlocks))
-                state.waiting.removeFirst(batch.count)
-                return .lead(batch)
-            }
-            switch turn {
-            case .answered(let answer): return try answer.get()
-            case .lead(let batch): lead(batch, cancel: cancel)
-            case nil: continue
-            }
-        }
+        try grants.answer(to: block, cancel: cancel)
     }
 
-    private func lead(_ batch: [(ticket: UInt64, block: OfferedBlock)], cancel: CancelToken?) {
-        let smallFirst = batch.sorted { $0.block.storedBytes < $1.block.storedBytes }
-        let results = ask(smallFirst.map(\.block)[...], cancel: cancel)
-        state.update { state in
-            for (item, result) in zip(smallFirst, results) { state.answers[item.ticket] = result }
-            state.hasLeader = false
-        }
+    /// Sends a granted block together with others. False: it has to be sent alone, and the answer to that says why.
+    func pack(_ stored: [UInt8], cancel: CancelToken?) throws(APIError) -> Bool {
+        try packs.answer(to: stored, cancel: cancel)
+    }
+
+    private static func fittingPack(_ blocks: [[UInt8]]) -> Int {
+        var bytes = 0
+        let count = blocks.prefix(PackResponse.maximumBlocks).prefix { block in
+            bytes += BlockFrame.headerBytes + block.count
+            return bytes <= PackResponse.maximumBytes
+        }.count
+        return max(1, count)
     }
 
     /// Where the quota has no room for all of them, the smaller half is asked for alone, and the rest if that has room.
-    private func ask(
-        _ blocks: ArraySlice<OfferedBlock>, cancel: CancelToken?
+    private static func ask(
+        _ api: any DbxAPI, _ namespace: NamespaceID, _ blocks: ArraySlice<OfferedBlock>, cancel: CancelToken?
     ) -> [Result<UploadGrant, APIError>] {
         do throws(APIError) {
             return try api.requestUploads(in: namespace, Array(blocks), cancel: cancel).map { .success($0) }
@@ -74,11 +62,11 @@ final class GrantBroker: Sendable {
             guard error.problem?.kind == .quotaExceeded, blocks.count > 1 else {
                 return blocks.map { _ in .failure(error) }
             }
-            let half = ask(blocks.prefix(blocks.count / 2), cancel: cancel)
+            let half = ask(api, namespace, blocks.prefix(blocks.count / 2), cancel: cancel)
             guard case .success = half.last else {
                 return half + blocks.dropFirst(half.count).map { _ in .failure(error) }
             }
-            return half + ask(blocks.dropFirst(half.count), cancel: cancel)
+            return half + ask(api, namespace, blocks.dropFirst(half.count), cancel: cancel)
         }
     }
 }

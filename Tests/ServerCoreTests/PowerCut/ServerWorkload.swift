@@ -3,6 +3,7 @@ import DbxModel
 import DbxServerCore
 import DbxTestKit
 import DbxWire
+import Testing
 
 /// Random work of one person's devices and of an administrator on a server whose data lie on a `LossyDisk`. One seed
 /// makes one run.
@@ -114,9 +115,16 @@ final class ServerWorkload {
     }
 
     private func receive(_ block: TestBlock) throws {
-        promises.begun.append((block, disk.position))
-        try device.upload(block)
-        promises.receipts.append(.init(block: block, token: token, end: disk.position))
+        let device = try device
+        let others = (0..<entropy.number(below: 3)).map { _ in device.block(1 + entropy.number(below: 9_000)) }
+        let together = entropy.chance(50) ? [block] : [block] + others
+        promises.begun += together.map { ($0, disk.position) }
+        if together.count == 1 {
+            try device.upload(block)
+        } else {
+            try #require(try device.pack(together).allSatisfy(\.self))
+        }
+        for block in together { promises.receipts.append(.init(block: block, token: token, end: disk.position)) }
     }
 
     private func makeFile() throws {

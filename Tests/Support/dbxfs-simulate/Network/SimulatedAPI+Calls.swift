@@ -95,6 +95,15 @@ extension SimulatedAPI {
         }
     }
 
+    func storePack(
+        in namespace: NamespaceID, _ blocks: [[UInt8]], cancel: CancelToken?
+    ) throws(APIError) -> [Bool] {
+        let body = blocks.flatMap { BlockFrame.header(length: $0.count) + $0 }
+        return try send(Call(name: "pack", cancel: cancel)) { [self] in
+            try $0.storePack(caller($0), namespace: namespace, body).stored
+        }
+    }
+
     func putUpload(_ upload: SignedUpload, bytes: [UInt8], cancel: CancelToken?) throws(APIError) {
         let parts = upload.url.split(separator: "?", maxSplits: 1)
         let query = (parts.count > 1 ? parts[1] : "").split(separator: "&").map {
