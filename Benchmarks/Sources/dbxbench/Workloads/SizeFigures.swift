@@ -28,6 +28,7 @@ struct SizeFigures {
         let directory = "size\(bytes)"
         var random = Random(seed: UInt64(bytes))
         let total = Double(bytes * count)
+        DbxFigures.touchMemory(bytes: 6 * bytes * count)
         let (sent, before) = (pair.passed[0], try pair.processorTime)
         let up = try time {
             try makeDirectory("\(pair.here)/\(directory)")
@@ -35,7 +36,7 @@ struct SizeFigures {
             try pair.send()
         }
         let (passed, between) = (pair.passed[0] - sent, try pair.processorTime)
-        DbxFigures.touchMemory(bytes: 4 * bytes * count)
+        DbxFigures.touchMemory(bytes: 6 * bytes * count)
         let down = try time { try pair.receive(directory: directory, files: count) }
         let after = try pair.processorTime
         func rate(_ seconds: Double, _ way: String) -> Figure {
