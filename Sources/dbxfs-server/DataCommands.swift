@@ -44,7 +44,7 @@ struct Backup: ParsableCommand {
     func run() throws {
         let report = try options.openServer().backup(to: directory, includeKey: includeKey)
         if json { return try printJSON(report) }
-        print("Copied \(report.blocks) blocks, \(ByteCount.format(report.bytes)), to \(directory).")
+        print("Copied the database and \(report.objects) objects, \(ByteCount.format(report.bytes)), to \(directory).")
         print(
             report.keyIncluded
                 ? "The key file is in it: keep the backup as secret as the data."
@@ -68,7 +68,7 @@ struct Restore: ParsableCommand {
     func run() throws {
         let report = try Server.restore(from: directory, try options.coreConfiguration())
         if json { return try printJSON(report) }
-        print("Restored \(report.blocks) blocks, \(ByteCount.format(report.bytes)).")
+        print("Restored the database and \(report.objects) objects, \(ByteCount.format(report.bytes)).")
         if report.missingBlocks > 0 {
             print(
                 "\(report.missingBlocks) blocks are not in the backup: the files that need them cannot be read there.")

@@ -156,13 +156,13 @@ struct JournalTests {
         let (file, _, block) = try device.makeFile("a")
         let backup = fixture.directory.path + "/backup"
         let report = try fixture.server.backup(to: backup, includeKey: true)
-        #expect(report.blocks == 1 && report.bytes == 100 && report.keyIncluded)
+        #expect(report.objects == 1 && report.bytes == 100 && report.keyIncluded)
         _ = try device.makeFile("lost")
         let cursor = try device.pages().last?.cursor
 
         let target = TestServer.configuration(fixture.directory.path + "/restored", entropy: SeededEntropy(seed: 5))
         let restored = try Server.restore(from: backup, target)
-        #expect(restored.missingBlocks == 0 && restored.blocks == 1)
+        #expect(restored.missingBlocks == 0 && restored.objects == 1)
         let server = try Server.open(target)
         let caller = try server.authenticate(token: device.token)
         let page = try server.changes(caller, namespace: device.namespace, cursor: nil, limit: nil)

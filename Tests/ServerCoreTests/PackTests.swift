@@ -171,7 +171,7 @@ struct PackTests {
         #expect(try ada.pack(blocks) == [true, true, true])
         try commit(blocks)
         let backup = fixture.directory.path + "/backup"
-        #expect(try fixture.server.backup(to: backup, includeKey: true).blocks == 1)
+        #expect(try fixture.server.backup(to: backup, includeKey: true).objects == 1)
         if isLost { try Shell.script("rm \(backup)/blocks/objects/*/*.1") }
         let target = TestServer.configuration(fixture.directory.path + "/restored", entropy: SeededEntropy(seed: 5))
         #expect(try Server.restore(from: backup, target).missingBlocks == (isLost ? 3 : 0))

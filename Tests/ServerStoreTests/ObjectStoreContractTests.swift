@@ -135,9 +135,9 @@ struct ObjectStoreContractTests {
         let keys = try contents.map { try put($0, in: store) }
         let target = TemporaryDirectory()
         let totals = try store.export(to: target.path)
-        #expect(totals.blocks == 20 && totals.bytes == 10_000)
+        #expect(totals.objects == 20 && totals.bytes == 10_000)
         // Again: what is there already is left.
-        #expect(try store.export(to: target.path).blocks == 20)
+        #expect(try store.export(to: target.path).objects == 20)
         try store.delete(keys[0])
         let copy = try DirectoryObjectStore(root: target.path)
         for (key, bytes) in zip(keys, contents) {

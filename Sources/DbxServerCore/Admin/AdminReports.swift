@@ -26,7 +26,7 @@ package struct ServerStatus: Hashable, Sendable, Codable {
 }
 
 package struct BackupReport: Hashable, Sendable, Codable {
-    package let blocks: Int
+    package let objects: Int
     package let bytes: Int64
     /// Without this file the backup opens for nobody.
     package let keyFile: String
@@ -34,7 +34,7 @@ package struct BackupReport: Hashable, Sendable, Codable {
 }
 
 package struct RestoreReport: Hashable, Sendable, Codable {
-    package let blocks: Int
+    package let objects: Int
     package let bytes: Int64
     /// Blocks that rows name and the backup does not hold.
     package let missingBlocks: Int

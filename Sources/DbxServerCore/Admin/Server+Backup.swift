@@ -22,7 +22,7 @@ extension Server {
                 try Paths.syncDirectory(directory)
             }
             return BackupReport(
-                blocks: totals.blocks, bytes: totals.bytes, keyFile: configuration.keyFile, keyIncluded: includeKey)
+                objects: totals.objects, bytes: totals.bytes, keyFile: configuration.keyFile, keyIncluded: includeKey)
         }
     }
 
@@ -48,7 +48,7 @@ extension Server {
             try restoreMetadata(from: directory, configuration)
             let server = try open(configuration)
             return RestoreReport(
-                blocks: totals.blocks, bytes: totals.bytes, missingBlocks: try server.missingBlocks())
+                objects: totals.objects, bytes: totals.bytes, missingBlocks: try server.missingBlocks())
         }
     }
 

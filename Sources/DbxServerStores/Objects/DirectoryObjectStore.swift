@@ -133,15 +133,15 @@ package final class DirectoryObjectStore: ObjectStore {
         try Self.translating(root) { () throws(Errno) in try Paths.diskSpace(at: root).availableBytes }
     }
 
-    package func export(to directory: String) throws(StoreError) -> BlockTotals {
+    package func export(to directory: String) throws(StoreError) -> ObjectTotals {
         let target = try DirectoryObjectStore(root: directory)
-        var totals = BlockTotals(blocks: 0, bytes: 0)
+        var totals = ObjectTotals()
         for name in try names(in: objects) {
             let (from, to) = ("\(objects)/\(name)", "\(target.objects)/\(name)")
             try Self.translating(to) { () throws(Errno) in try Paths.createPrivateDirectory(to) }
             for file in try names(in: from) where ObjectKey(name: file) != nil {
                 totals.bytes += try Self.share("\(from)/\(file)", as: "\(to)/\(file)")
-                totals.blocks += 1
+                totals.objects += 1
             }
             try Self.translating(to) { () throws(Errno) in try Paths.syncDirectory(to) }
         }

@@ -59,7 +59,13 @@ package protocol ObjectStore: Sendable {
 
     /// Puts every object that is there at the call into `directory`, in the form that a directory store keeps them,
     /// durably; those that are there already are left. Objects that come meanwhile may be among them.
-    func export(to directory: String) throws(StoreError) -> BlockTotals
+    func export(to directory: String) throws(StoreError) -> ObjectTotals
+}
+
+/// How many objects, and their bytes.
+package struct ObjectTotals: Hashable, Sendable {
+    package var objects = 0
+    package var bytes: Int64 = 0
 }
 
 /// Why staged bytes did not become an object.
