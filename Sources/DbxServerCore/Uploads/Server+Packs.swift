@@ -36,7 +36,7 @@ extension Server {
             return Int64(pack.count)
         }
         try checkRoom(for: Int64(pack.count))
-        guard let id = BlockID(bytes: Array(SHA256.hash(data: pack))) else { return }
+        let id = BlockID(SHA256.hash(data: pack))
         try metadata.write { [now = time.now(), length = Int64(pack.count)] rows in
             try rows.insertPack(id, storedBytes: length, at: now)
         }
@@ -65,17 +65,15 @@ private struct PackedBlock {
     static func all(in body: [UInt8]) throws -> [PackedBlock] {
         var blocks: [PackedBlock] = []
         var rest = body[...]
-        while !rest.isEmpty {
+        while !rest.isEmpty, blocks.count <= PackResponse.maximumBlocks {
             let length =
                 rest.count < BlockFrame.headerBytes ? 0 : Int(rest.prefix(BlockFrame.headerBytes).bigEndianValue)
             let bytes = rest.dropFirst(BlockFrame.headerBytes).prefix(length)
-            guard (1...ContentLimits.maximumPackedBytes).contains(length), bytes.count == length,
-                let id = BlockID(bytes: Array(SHA256.hash(data: bytes)))
-            else {
+            guard (1...ContentLimits.maximumPackedBytes).contains(length), bytes.count == length else {
                 throw Problem.badRequest(
                     "A pack is blocks of 1 to \(ContentLimits.maximumPackedBytes) bytes, each behind its length.")
             }
-            blocks.append(PackedBlock(id: id, bytes: bytes))
+            blocks.append(PackedBlock(id: BlockID(SHA256.hash(data: bytes)), bytes: bytes))
             rest = rest.dropFirst(BlockFrame.headerBytes + length)
         }
         guard (1...PackResponse.maximumBlocks).contains(blocks.count), Set(blocks.map(\.id)).count == blocks.count
@@ -83,5 +81,12 @@ private struct PackedBlock {
             throw Problem.badRequest("A pack has 1 to \(PackResponse.maximumBlocks) blocks, and none twice.")
         }
         return blocks
+    }
+}
+
+extension BlockID {
+    fileprivate init(_ digest: SHA256.Digest) {
+        guard let id = Self(bytes: Array(digest)) else { fatalError("SHA-256 gives 32 bytes") }
+        self = id
     }
 }
