@@ -7,15 +7,6 @@ import Testing
 /// What clients are told while the server's disk takes nothing, and that it goes on by itself.
 @Suite("A server whose disk is full, fails or is read-only")
 struct FailingDiskTests {
-    private func problem(_ body: () throws -> Void) -> ProblemKind? {
-        do {
-            try body()
-            return nil
-        } catch {
-            return (error as? Problem)?.kind
-        }
-    }
-
     @Test(
         "refuses what changes something, serves what it has, and takes all when the disk does", .timeLimit(.minutes(1)),
         arguments: [(LossyDisk.Fault.noSpace, ProblemKind.storageFull), (.readOnly, .unavailable)])
@@ -26,6 +17,8 @@ struct FailingDiskTests {
             dataDirectory: disk.path + "/data", time: time, entropy: SeededEntropy(seed: 1))
         let device = try fixture.newDevice()
         let file = try device.makeFile("before")
+        let packed = device.block(9_000)
+        _ = try device.grant(packed)
         let offered = device.block()
         let signed = try #require(device.grant(offered).upload)
         let folder = device.node(.directory)
@@ -35,6 +28,9 @@ struct FailingDiskTests {
         time.advance(by: .seconds(120))
         #expect(problem { try device.send(request) } == kind)
         #expect(problem { try device.put(offered.stored, to: signed) } == kind)
+        let frames = device.frames([packed])
+        #expect(
+            problem { _ = try fixture.server.storePack(device.caller, namespace: device.namespace, frames) } == kind)
         #expect(problem { try fixture.server.checkReady() } == kind)
         // Who the device is is known without a place to note when it was seen.
         let caller = try fixture.server.authenticate(token: device.token)
@@ -47,6 +43,7 @@ struct FailingDiskTests {
         try disk.fail(.none)
         try device.send(request)
         try device.put(offered.stored, to: signed)
+        #expect(try fixture.server.storePack(device.caller, namespace: device.namespace, frames).stored == [true])
         try fixture.server.checkReady()
         #expect(try device.names() == ["after", "before"])
         #expect(try fixture.server.check().isSound)

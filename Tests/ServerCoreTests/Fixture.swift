@@ -53,6 +53,16 @@ final class TestServer {
     }
 }
 
+/// What the server refuses it with; nil where it does not.
+func problem(_ body: () throws -> Void) -> ProblemKind? {
+    do {
+        try body()
+        return nil
+    } catch {
+        return (error as? Problem)?.kind
+    }
+}
+
 /// A device of a user, with shorthand for what clients do.
 final class TestDevice {
     let fixture: TestServer
@@ -215,6 +225,13 @@ final class TestDevice {
     }
 
     // Reading
+
+    func read(_ block: TestBlock, from other: Server? = nil) throws -> [UInt8] {
+        let stored = try (other ?? server).readBlock(caller, namespace: namespace, block: block.id)
+        var bytes = [UInt8](repeating: 0, count: Int(stored.bytes))
+        try bytes.withUnsafeMutableBytes { try stored.read(into: $0, offset: 0) }
+        return bytes
+    }
 
     func pages(from cursor: String? = nil, limit: Int? = nil) throws -> [ChangesPage] {
         var pages: [ChangesPage] = []

@@ -16,21 +16,8 @@ struct PackTests {
         ada = try fixture.newDevice()
     }
 
-    private func problem(_ body: () throws -> Void) -> ProblemKind? {
-        do {
-            try body()
-            return nil
-        } catch {
-            return (error as? Problem)?.kind
-        }
-    }
-
     private func read(_ block: TestBlock, from server: Server? = nil) throws -> [UInt8] {
-        let server = server ?? fixture.server
-        let stored = try server.readBlock(ada.caller, namespace: ada.namespace, block: block.id)
-        var bytes = [UInt8](repeating: 0, count: Int(stored.bytes))
-        try bytes.withUnsafeMutableBytes { try stored.read(into: $0, offset: 0) }
-        return bytes
+        try ada.read(block, from: server)
     }
 
     private func commit(_ blocks: [TestBlock], as name: String = "file") throws {

@@ -15,21 +15,7 @@ struct UploadTests {
         ada = try fixture.newDevice()
     }
 
-    private func problem(_ body: () throws -> Void) -> ProblemKind? {
-        do {
-            try body()
-            return nil
-        } catch {
-            return (error as? Problem)?.kind
-        }
-    }
-
-    private func read(_ block: TestBlock, as device: TestDevice) throws -> [UInt8] {
-        let stored = try fixture.server.readBlock(device.caller, namespace: device.namespace, block: block.id)
-        var bytes = [UInt8](repeating: 0, count: Int(stored.bytes))
-        try bytes.withUnsafeMutableBytes { try stored.read(into: $0, offset: 0) }
-        return bytes
-    }
+    private func read(_ block: TestBlock, as device: TestDevice) throws -> [UInt8] { try device.read(block) }
 
     @Test("an uploaded and committed block is read back")
     func roundTrip() throws {
