@@ -30,6 +30,7 @@ final class FakeServer: DbxAPI {
         var grant: @Sendable (Int) -> APIError? = { _ in nil }
         /// The bytes are kept before the error is thrown: only the answer is lost.
         var put: @Sendable (BlockID, Int) -> APIError? = { _, _ in nil }
+        var pack: @Sendable () -> APIError? = { nil }
         /// Whether a block that came in a pack has to come alone.
         var deniesPacked: @Sendable (BlockID) -> Bool = { _ in false }
         var get: @Sendable (BlockID, Int) -> APIError? = { _, _ in nil }
@@ -99,6 +100,7 @@ final class FakeServer: DbxAPI {
         in namespace: NamespaceID, _ blocks: [[UInt8]], cancel: CancelToken?
     ) throws(APIError) -> [Bool] {
         state.withLock { $0.counts.packs.append(blocks.count) }
+        if let error = faults.withLock({ $0 }).pack() { throw error }
         var answers: [Bool] = []
         for stored in blocks {
             let id = BlockID(bytes: Array(SHA256.hash(data: stored)))!

@@ -195,6 +195,18 @@ struct TransferTests {
         #expect(Set(fixture.server.blocks.values.map(\.count)).count == 40)
     }
 
+    @Test func `What is refused in a pack goes alone`() throws {
+        var faults = FakeServer.Faults()
+        faults.pack = { APIError(.problem(Problem(kind: .notFound, detail: "no such route"))) }
+        let fixture = try TransferFixture(faults)
+        let file = try fixture.makeFile("a")
+        let bytes = entropy.bytes(20_000)
+        try fixture.write(bytes, to: file)
+        _ = try fixture.upload(file)
+        #expect(fixture.server.counts.puts.values.map(\.self) == [1])
+        #expect(try fixture.read(file) == bytes)
+    }
+
     @Test func `Lost answers are repeated until they come, refusals are not`() throws {
         var faults = FakeServer.Faults()
         faults.grant = { $0 == 0 ? FakeServer.lost() : nil }

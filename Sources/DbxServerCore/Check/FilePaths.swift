@@ -9,8 +9,9 @@ struct FilePaths {
     func ofLostBlocks() throws -> [String] {
         var found: [String] = []
         for block in try rows.lostBlocks() {
+            let location = try BlockLocation(of: block, rows)
             for file in try rows.files(with: block.id) {
-                found.append(try path(of: file.node, in: file.namespace) + " needs block \(block.key)")
+                found.append(try path(of: file.node, in: file.namespace) + " needs block \(block.key)\(location.words)")
             }
         }
         return found

@@ -16,7 +16,8 @@ extension Server {
                 try AccessPolicy.check(caller, .write, in: namespace, rows)
                 return try blocks.map { block -> UploadRecord? in
                     let upload = try rows.upload(of: block.id, by: caller.device, in: namespace)
-                    return upload?.storedBytes == Int64(block.bytes.count) ? upload : nil
+                    guard let upload, upload.storedBytes == Int64(block.bytes.count) else { return nil }
+                    return try isDamaged(block.id, rows) ? nil : upload
                 }
             }
             let wanted = zip(blocks, uploads).compactMap { block, upload in
@@ -25,6 +26,13 @@ extension Server {
             if !wanted.isEmpty { try store(wanted) }
             return PackResponse(stored: uploads.map { $0 != nil })
         }
+    }
+
+    /// Whether the block lies in a pack that lost it. The same blocks would be the same pack, whose name is taken.
+    private func isDamaged(_ block: BlockID, _ rows: any MetadataTransaction) throws -> Bool {
+        let state = try rows.block(block)?.state
+        guard state == .granted || state == .lost else { return false }
+        return try rows.place(of: block) != nil
     }
 
     /// What was not granted is not kept. Its row comes before the object, so that no check takes that for unknown.

@@ -238,8 +238,18 @@ final class BlockUploader: Sendable {
     }
 
     private func send(_ stored: [UInt8], by upload: SignedUpload, cancel: CancelToken) throws(APIError) {
-        if stored.count <= ContentLimits.maximumPackedBytes, try broker.pack(stored, cancel: cancel) { return }
+        if stored.count <= ContentLimits.maximumPackedBytes, try isPacked(stored, cancel: cancel) { return }
         try api.putUpload(upload, bytes: stored, cancel: cancel)
+    }
+
+    /// What is refused together may be taken alone.
+    private func isPacked(_ stored: [UInt8], cancel: CancelToken) throws(APIError) -> Bool {
+        do throws(APIError) {
+            return try broker.pack(stored, cancel: cancel)
+        } catch {
+            guard error.meaning == .refused else { throw error }
+            return false
+        }
     }
 
     private func pause(_ delay: Duration) {
