@@ -162,7 +162,7 @@ let package = Package(
             "DbxTransferTests",
             [
                 "DbxTransfer", "DbxClientAPI", "CurlHTTP", "DbxContent", "DbxLocalStore", "DbxModel", "DbxSystem",
-                "DbxWire", crypto,
+                "DbxWire",
             ]),
         tests(
             "DbxClientTests",

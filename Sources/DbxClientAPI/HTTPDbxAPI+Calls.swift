@@ -115,7 +115,10 @@ extension HTTPDbxAPI: DbxAPI {
     ) throws(APIError) -> [Bool] {
         var body: [UInt8] = []
         body.reserveCapacity(blocks.reduce(0) { $0 + BlockFrame.headerBytes + $1.count })
-        for block in blocks { body += BlockFrame.header(length: block.count) + block }
+        for block in blocks {
+            body += BlockFrame.header(length: block.count)
+            body += block
+        }
         var call = Call(method: .post, url: url(.packs, ["namespace": namespace.hex]), body: body)
         call.contentType = "application/octet-stream"
         call.limits = HTTPLimits(silence: .seconds(30))

@@ -1,6 +1,6 @@
-import Crypto
 import CurlHTTP
 import DbxClientAPI
+import DbxContent
 import DbxModel
 import DbxSystem
 import DbxWire
@@ -103,7 +103,7 @@ final class FakeServer: DbxAPI {
         if let error = faults.withLock({ $0 }).pack() { throw error }
         var answers: [Bool] = []
         for stored in blocks {
-            let id = BlockID(bytes: Array(SHA256.hash(data: stored)))!
+            let id = BlockID(ofStored: stored)
             let isTaken = !faults.withLock { $0 }.deniesPacked(id)
             if isTaken { try putUpload(Self.leave(id), bytes: stored, cancel: cancel) }
             answers.append(isTaken)

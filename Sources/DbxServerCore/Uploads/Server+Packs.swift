@@ -1,4 +1,5 @@
 import Crypto
+import DbxContent
 package import DbxModel
 import DbxServerStores
 package import DbxWire
@@ -44,7 +45,7 @@ extension Server {
             return Int64(pack.count)
         }
         try checkRoom(for: Int64(pack.count))
-        let id = BlockID(SHA256.hash(data: pack))
+        let id = BlockID(ofStored: pack)
         try metadata.write { [now = time.now(), length = Int64(pack.count)] rows in
             try rows.insertPack(id, storedBytes: length, at: now)
         }
@@ -89,12 +90,5 @@ private struct PackedBlock {
             throw Problem.badRequest("A pack has 1 to \(PackResponse.maximumBlocks) blocks, and none twice.")
         }
         return blocks
-    }
-}
-
-extension BlockID {
-    fileprivate init(_ digest: SHA256.Digest) {
-        guard let id = Self(bytes: Array(digest)) else { fatalError("SHA-256 gives 32 bytes") }
-        self = id
     }
 }
