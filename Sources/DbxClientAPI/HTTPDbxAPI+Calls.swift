@@ -57,7 +57,7 @@ extension HTTPDbxAPI: DbxAPI {
         in namespace: NamespaceID, body: [UInt8], cancel: CancelToken?
     ) throws(APIError) -> CommitResult {
         var call = Call(method: .post, url: url(.commits, ["namespace": namespace.hex]), body: body)
-        call.contentType = "application/json"
+        call.contentType = PackedCommit.isPacked(body) ? PackedCommit.mediaType : "application/json"
         call.isCompressed = true
         // A commit of thousands of rows may take the server a while.
         call.limits = HTTPLimits(silence: .seconds(60))
@@ -79,7 +79,7 @@ extension HTTPDbxAPI: DbxAPI {
         guard response.head.mediaType == PackedListing.mediaType else {
             return try decode(ListingPage.self, from: response)
         }
-        do throws(PackedListing.Malformed) {
+        do throws(MalformedPacking) {
             return try PackedListing.decode(response.body)
         } catch {
             throw APIError(.garbage("the server's answer is no packed listing"))

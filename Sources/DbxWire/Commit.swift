@@ -29,10 +29,9 @@ package struct CommitRequest: Hashable, Sendable, Codable {
 }
 
 extension CommitRequest {
-    /// The encoded body of a commit with its cursor, which is URL-safe text, put into one that was encoded without.
-    package static func body(_ rest: [UInt8], cursor: String?) -> [UInt8] {
-        guard let cursor else { return rest }
-        return Array("{\"cursor\":\"\(cursor)\",".utf8) + rest.dropFirst()
+    /// From a body in either form.
+    package init(body: [UInt8]) throws {
+        self = try PackedCommit.isPacked(body) ? PackedCommit.decode(body) : WireJSON.decode(Self.self, from: body)
     }
 }
 

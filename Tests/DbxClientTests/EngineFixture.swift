@@ -126,7 +126,7 @@ final class WatchedAPI: DbxAPI {
     func refuse(_ judge: @escaping @Sendable (CommitRequest) -> ProblemKind?) { judgement.withLock { $0 = judge } }
 
     func commit(in namespace: NamespaceID, body: [UInt8], cancel: CancelToken?) throws(APIError) -> CommitResult {
-        guard let request = try? WireJSON.decode(CommitRequest.self, from: body) else {
+        guard let request = try? CommitRequest(body: body) else {
             throw APIError(.garbage("the client sent no commit"))
         }
         sent.withLock { $0.append(request) }

@@ -24,9 +24,9 @@ struct PackedListingTests {
         let entropy = SeededEntropy(seed: 3)
         for _ in 0..<10 {
             let packed = try #require(PackedListing.encode(entropy.listingPage()))
-            #expect(throws: PackedListing.Malformed.self) { try PackedListing.decode(packed + [0]) }
+            #expect(throws: MalformedPacking.self) { try PackedListing.decode(packed + [0]) }
             for count in stride(from: 0, to: packed.count, by: 5) {
-                #expect(throws: PackedListing.Malformed.self) { try PackedListing.decode(Array(packed[..<count])) }
+                #expect(throws: MalformedPacking.self) { try PackedListing.decode(Array(packed[..<count])) }
             }
             for _ in 0..<200 {
                 var damaged = packed
@@ -34,7 +34,7 @@ struct PackedListingTests {
                 _ = try? PackedListing.decode(damaged)
             }
         }
-        #expect(throws: PackedListing.Malformed.self) { try PackedListing.decode([UInt8](repeating: 0xFF, count: 400)) }
+        #expect(throws: MalformedPacking.self) { try PackedListing.decode([UInt8](repeating: 0xFF, count: 400)) }
     }
 
     @Test("is not made of what has no place in it")
@@ -54,14 +54,27 @@ struct PackedListingTests {
 }
 
 extension SeededEntropy {
-    private func someBytes(below count: Int) -> [UInt8] {
+    func someBytes(below count: Int) -> [UInt8] {
         (0..<number(below: count)).map { _ in UInt8(truncatingIfNeeded: next()) }
     }
 
-    private func someSeq(upTo seq: Seq) -> Seq { Seq(1 + Int64(next() % UInt64(seq.value))) }
+    func someSeq(upTo seq: Seq) -> Seq { Seq(1 + Int64(next() % UInt64(seq.value))) }
     private func someCommit() -> CommitID? { chance(20) ? nil : CommitID(high: next() % 5, low: 0) }
-    private func someTime() -> Timestamp {
+    func someTime() -> Timestamp {
         Timestamp(nanoseconds: chance(5) ? element(of: [.min, .max, 0, -1]) : Int64(next() % (1 << 62)))
+    }
+
+    func someAttributes() -> NodeAttributes {
+        var attributes = NodeAttributes(
+            mode: UInt16(number(below: 0o10000)), mtime: someTime(), ctime: someTime(), birthTime: someTime())
+        if chance(30) { (attributes.uid, attributes.gid) = (.max, 0) }
+        if chance(10) { attributes.rdev = .max }
+        if chance(20) {
+            attributes.extendedAttributes = [
+                ExtendedAttribute(name: someBytes(below: 20), value: someBytes(below: 200))
+            ]
+        }
+        return attributes
     }
 
     /// A page as a server gives one: any kinds of nodes, names of any bytes, hard links, contents.
@@ -83,31 +96,28 @@ extension SeededEntropy {
 
     private func node(upTo seq: Seq) -> NodeRow {
         let kind = element(of: NodeKind.allCases)
-        var attributes = NodeAttributes(
-            mode: UInt16(number(below: 0o10000)), mtime: someTime(), ctime: someTime(), birthTime: someTime())
-        if chance(30) { (attributes.uid, attributes.gid) = (.max, 0) }
-        if chance(10) { attributes.rdev = .max }
-        if chance(20) {
-            attributes.extendedAttributes = [
-                ExtendedAttribute(name: someBytes(below: 20), value: someBytes(below: 200))
-            ]
-        }
         return NodeRow(
-            id: NodeID(from: self), seq: someSeq(upTo: seq), commit: someCommit(), kind: kind, attributes: attributes,
+            id: NodeID(from: self), seq: someSeq(upTo: seq), commit: someCommit(), kind: kind,
+            attributes: someAttributes(),
             attributesSeq: someSeq(upTo: seq), contentSeq: someSeq(upTo: seq), encoding: chance(10) ? 3 : 0,
             size: kind == .file ? Int64(next() >> 2) : 0, contentHash: chance(50) ? someBytes(below: 33) : nil,
             target: kind == .symlink ? someBytes(below: 100) : nil)
     }
 
+    func someBlock() -> BlockID { BlockID(bytes: (0..<32).map { _ in UInt8(truncatingIfNeeded: next()) })! }
+
+    func someWrap(against base: BlockID?) -> BlockWrap {
+        BlockWrap(
+            sealed: Base64(someBytes(below: 92)), key: KeyID(high: next() % 3, low: 1), plainBytes: 4_096,
+            storedBytes: Int64(number(below: 5_000)), base: base)
+    }
+
     private func addContent(of node: NodeID, to page: inout ListingPage) {
         var extents: [Extent] = []
         for index in 0..<number(below: 4) {
-            let block = BlockID(bytes: (0..<32).map { _ in UInt8(truncatingIfNeeded: next()) })!
+            let block = someBlock()
             let base = page.blocks.isEmpty || chance(50) ? nil : element(of: page.blocks).id
-            let wrap = BlockWrap(
-                sealed: Base64(someBytes(below: 92)), key: KeyID(high: next() % 3, low: 1), plainBytes: 4_096,
-                storedBytes: Int64(number(below: 5_000)), base: base)
-            page.blocks.append(BlockRow(id: block, seq: someSeq(upTo: page.seq), wrap: wrap))
+            page.blocks.append(BlockRow(id: block, seq: someSeq(upTo: page.seq), wrap: someWrap(against: base)))
             extents.append(Extent(offset: Int64(index) << 20, length: 4_096, block: block, blockOffset: 7))
         }
         page.segments.append(SegmentRow(node: node, index: 3, seq: someSeq(upTo: page.seq), extents: extents))

@@ -334,6 +334,32 @@ struct RestoredServerTests {
     }
 
     /// 39816536535: a pull between starting over and the listing of a folder took a content for known that had changed before.
+    /// Seed 1464460 of the simulation: a file that was removed while the commit with its content was on its way.
+    @Test(
+        "has a removed file come back with what is in it, by a name that somebody else gave it",
+        arguments: [("make x new", "x"), ("edit f new", "f"), ("make x a-longer-one; cut f", "x"), ("cut f", "f")])
+    func removedOnItsWay(script: String, name: String) throws {
+        try run(here, script)
+        var isGone = false
+        let wasSent = try here.push(meanwhile: {
+            if !isGone { try run(here, "delete \(name)") }
+            isGone = true
+        })
+        #expect(wasSent)
+        try there.pull()
+        let expected = try #require(try tree(of: there)[name])
+        let backup = try server.backUp()
+        try run(here, "make lost lost")
+        try pushAll(here)
+        try server.putBack(backup, isRestored: true)
+        try there.pull()
+        try run(there, "move \(name) moved")
+        try pushAll(there)
+        try settle()
+        #expect(try tree(of: here)["moved"] == expected)
+        _ = try expectAgreement()
+    }
+
     @Test("once did not, and do now", arguments: [39_816_536_535, 58_397_586_918] as [UInt64])
     func onceFailed(seed: UInt64) throws { try random(seed: seed) }
 

@@ -48,14 +48,17 @@ struct SimulationTests {
     /// without end that were in one that is gone, 1203425 showed names of one that was removed here until the next crawl. 1402730:
     /// after removals had been forgotten an edit that was never seen went with a folder that was removed offline. 1431837: two
     /// folders changed places while others moved one, and one had two names, refused for ever. 1441230: what lay in a new
-    /// folder was not seen where something known had been moved into it.
+    /// folder was not seen where something known had been moved into it. 1463143: a proxy had a refused commit taken later,
+    /// and what it said became a conflicted copy of itself. 1464460: a file that was removed while its first commit was on
+    /// its way came back empty, after the server had been put back.
     @Test(
         "once failed, and do no more", .timeLimit(.minutes(2)),
         arguments: [
             140, 160, 250, 311, 1635, 2154, 10257, 10264, 20088, 20091, 20540, 20550, 70390, 71090, 71210, 71320,
             72440, 72745, 72795, 72925, 72930, 72990, 80000, 1590, 2080, 302_676,
             194, 234, 364, 2004, 13154, 11170, 15332, 17980, 19374, 20064, 20920, 2027, 300_044, 1548,
-            1_300_365, 1_303_110, 1_203_425, 1_402_730, 1_431_837, 1_441_230,
+            1_300_365, 1_303_110, 1_203_425, 1_402_730, 1_431_837, 1_441_230, 1_463_143,
+            1_464_460,
         ])
     func namedSeeds(seed: Int) throws {
         let output = try Self.simulate("--seed", "\(seed)")

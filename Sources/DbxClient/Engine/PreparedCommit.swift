@@ -9,13 +9,13 @@ struct PreparedCommit {
     private let bodyWithoutCursor: [UInt8]
     private let coveredBytes: [UInt8]
 
-    init(_ planned: PlannedCommit) throws {
+    init(_ planned: PlannedCommit) {
         var request = planned.request
         request.cursor = nil
         self.request = request
         covered = planned.covered
-        bodyWithoutCursor = try WireJSON.encode(request)
-        coveredBytes = try WireJSON.encode(planned.covered)
+        bodyWithoutCursor = PackedCommit.encodeWithoutCursor(request)
+        coveredBytes = planned.covered.packed
     }
 
     func save(in store: LocalStore) throws(StoreError) -> (LocalStore.InFlightCommit, CommitRequest) {
@@ -23,7 +23,7 @@ struct PreparedCommit {
         var request = request
         request.cursor = cursor
         let commit = LocalStore.InFlightCommit(
-            id: request.id, body: CommitRequest.body(bodyWithoutCursor, cursor: cursor), covered: coveredBytes)
+            id: request.id, body: PackedCommit.body(bodyWithoutCursor, cursor: cursor), covered: coveredBytes)
         try store.saveCommit(commit)
         return (commit, request)
     }

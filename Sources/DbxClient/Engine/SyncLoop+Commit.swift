@@ -10,7 +10,7 @@ extension SyncLoop {
     /// Saves the commit, sends it, and does what the answer means; then those that were made ready while the server worked
     /// on the one before. Without an answer a commit stays saved.
     func send(_ planned: PlannedCommit) throws {
-        var next: PreparedCommit? = try PreparedCommit(planned)
+        var next: PreparedCommit? = PreparedCommit(planned)
         while let prepared = next {
             let (commit, request) = try store { store throws(StoreError) in try prepared.save(in: store) }
             next = try deliver(commit, request, prepared.covered) { try prepare(beside: prepared.covered) }
@@ -20,8 +20,8 @@ extension SyncLoop {
     /// A commit that was saved and has no answer goes out again, byte for byte, before anything else.
     func resendCommit() throws {
         guard let commit = try store({ store throws(StoreError) in try store.commitInFlight() }) else { return }
-        let request = try WireJSON.decode(CommitRequest.self, from: commit.body)
-        let covered = try WireJSON.decode(CoveredRows.self, from: commit.covered)
+        let request = try CommitRequest(body: commit.body)
+        let covered = try CoveredRows(bytes: commit.covered)
         _ = try deliver(commit, request, covered) { nil }
     }
 
@@ -43,7 +43,7 @@ extension SyncLoop {
             return knownHead == result.seq && mayGoOn ? next : nil
         } catch {
             guard error.meaning == .refused, let problem = error.problem else { throw error }
-            try store { store throws(StoreError) in try store.removeCommit(commit.id) }
+            try store { store throws(StoreError) in try SyncMeta.refuse(commit.id, in: store) }
             refused(error, problem, request, covered)
             return nil
         }

@@ -46,7 +46,7 @@ extension SyncLoop {
         dropStaleUploads()
         let plan = try makePlan(uploading: uploads.files, beside: RowsInFlight(covered))
         _ = startUploads(plan, uploads)
-        return try plan.commit.map(PreparedCommit.init)
+        return plan.commit.map(PreparedCommit.init)
     }
 
     /// Takes what has gone up until there is enough for another commit, or no more is on its way; false where the answer to

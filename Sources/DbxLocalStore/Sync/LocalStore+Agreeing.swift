@@ -63,7 +63,7 @@ extension LocalStore {
     }
 
     /// Takes away what lies behind a new, smaller size, without marking anything.
-    private func cut(_ node: inout LocalNode, to size: Int64) throws {
+    func cut(_ node: inout LocalNode, to size: Int64) throws {
         let used = try query(
             "SELECT DISTINCT start / ? FROM content WHERE node = ? AND start + length > ?",
             [

@@ -37,12 +37,14 @@ extension LocalStore {
     }
 
     /// The server has the snapshot's content as `stretches`: staging extents of the snapshot that still stand become
-    /// extents of blocks, which must be known. What was written meanwhile stays staging.
+    /// extents of blocks, which must be known. What was written meanwhile stays staging. A file that has lost its last name
+    /// meanwhile had gone back to what was agreed before: this is agreed now.
     package func replaceUploaded(
         _ snapshot: UploadSnapshot, stretches uploaded: [(index: Int64, extents: [Extent])]
     ) throws(StoreError) {
         try transaction {
             guard var node = try node(snapshot.number), node.id == snapshot.id else { return }
+            let wasReverted = !node.contentDirty
             for (index, extents) in uploaded {
                 let key = StretchKey(node: snapshot.number, index: index)
                 let blocks = try extents.map { extent -> LocalExtent in
@@ -51,10 +53,14 @@ extension LocalStore {
                         offset: extent.offset, length: extent.length,
                         source: .block(block, offset: extent.blockOffset))
                 }
-                for part in try stillStanding(snapshot, in: key) {
+                for part in try wasReverted ? [key.range] : stillStanding(snapshot, in: key) {
                     try replace(&node, key, part, blocks.slice(part))
                 }
                 try settleStretch(key, node: node, snapshot: snapshot, agreed: blocks)
+            }
+            if wasReverted {
+                try cut(&node, to: snapshot.size)
+                node.size = snapshot.size
             }
             try save(node)
         }

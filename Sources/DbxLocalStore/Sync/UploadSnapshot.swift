@@ -18,4 +18,21 @@ package struct UploadSnapshot: Hashable, Sendable, Codable {
     package var epoch: Int64
     /// No block of it is on the server: the content is cut as one stream.
     package var isNewStream: Bool
+
+    package init(
+        number: InodeNumber, id: NodeID, contentChange: Int64, size: Int64, contentBase: Seq, mtime: Timestamp,
+        ctime: Timestamp, dirtyStretches: [Int64], extents: [LocalExtent], epoch: Int64, isNewStream: Bool
+    ) {
+        self.number = number
+        self.id = id
+        self.contentChange = contentChange
+        self.size = size
+        self.contentBase = contentBase
+        self.mtime = mtime
+        self.ctime = ctime
+        self.dirtyStretches = dirtyStretches
+        self.extents = extents
+        self.epoch = epoch
+        self.isNewStream = isNewStream
+    }
 }

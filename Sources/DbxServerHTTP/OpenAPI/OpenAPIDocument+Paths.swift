@@ -73,7 +73,7 @@ extension OpenAPIDocument {
           \(inPath("namespace")),
           "post": {
             "operationId": "commit", "summary": "Apply a changeset as a whole, or nothing of it",
-            \(body("CommitRequest")),
+            \(body("CommitRequest", packed: PackedCommit.mediaType)),
             "responses": { \(ok("Applied, now or when the same commit came first.", reference("CommitResult"))), \(problems(400, 401, 403, 404, 409, 410, 413, 422, 429, 507)) }
           }
         },

@@ -91,8 +91,11 @@ package enum OpenAPIDocument {
 
     static func reference(_ schema: String) -> String { "{ \"$ref\": \"#/components/schemas/\(schema)\" }" }
 
-    static func body(_ schema: String) -> String {
-        "\"requestBody\": { \"required\": true, \"content\": { \"application/json\": { \"schema\": \(reference(schema)) } } }"
+    /// A body in JSON, or in bytes of the media type `packed` as docs/PROTOCOL.md describes it.
+    static func body(_ schema: String, packed: String? = nil) -> String {
+        let bytes = packed.map { ", \"\($0)\": { \"schema\": { \"type\": \"string\", \"format\": \"binary\" } }" } ?? ""
+        return
+            "\"requestBody\": { \"required\": true, \"content\": { \"application/json\": { \"schema\": \(reference(schema)) }\(bytes) } }"
     }
 
     static func inPath(_ names: String...) -> String {

@@ -23,13 +23,23 @@ extension RequestHandler {
         _ = try exchange.query()
         let namespace: NamespaceID = try exchange.identifier("namespace")
         let body = try await authenticatedBody(exchange)
+        let isPacked = exchange.hasBody(of: PackedCommit.mediaType)
         let commit = try await authenticated(exchange) { _, caller in
             let bytes = try body.bytes()
             return SubmittedCommit(
-                caller: caller, namespace: namespace, request: try RequestJSON.decode(CommitRequest.self, from: bytes),
+                caller: caller, namespace: namespace,
+                request: isPacked ? try Self.unpack(bytes) : try RequestJSON.decode(CommitRequest.self, from: bytes),
                 digest: Array(SHA256.hash(data: bytes)))
         }
         return try Answers.json(try await commits.submit(commit))
+    }
+
+    private static func unpack(_ body: [UInt8]) throws(Problem) -> CommitRequest {
+        do throws(MalformedPacking) {
+            return try PackedCommit.decode(body)
+        } catch {
+            throw Problem(kind: .badRequest, detail: "The body is no packed commit.")
+        }
     }
 
     @concurrent func listDirectory(_ exchange: Exchange) async throws -> Response {

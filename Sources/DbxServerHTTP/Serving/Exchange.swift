@@ -59,6 +59,9 @@ struct Exchange {
     /// Whether the client names the media type, without parameters.
     func accepts(_ mediaType: String) -> Bool { lists(mediaType, in: .accept) }
 
+    /// Whether the body is said to be of the media type.
+    func hasBody(of mediaType: String) -> Bool { headers[.contentType] == mediaType }
+
     private func lists(_ word: String, in header: HTTPField.Name) -> Bool {
         headers[values: header].contains { value in
             value.split(separator: ",").contains { $0.trimmingPrefix { $0 == " " } == word }

@@ -115,11 +115,12 @@ extension PullApplier {
             return try take(row, in: parent)
         }
         switch outcome(ours: ours, theirs: theirs) {
-        case .both:
+        case .both where !isOurOwn(row.commit):
             try moveAside(local, wanted: row.name, against: rival(theirs, of: ours, at: local))
             try take(row, in: parent)
         case .theirs: try take(row, in: parent)
-        case .ours: try store.rebaseEntry(parent: row.parent, name: row.name, base: row.seq, baseNode: row.node)
+        case .ours, .both:
+            try store.rebaseEntry(parent: row.parent, name: row.name, base: row.seq, baseNode: row.node)
         }
     }
 

@@ -77,7 +77,8 @@ extension PullApplier {
         try applySegments(segments, of: row.id)
         if contentMoved { note(.content(local.number)) }
         if row.attributes != local.attributes || contentMoved { note(.attributes(local.number)) }
-        if contentMoved { renewed.append(row.id) }
+        // What we said ourselves was known when its names were taken here.
+        if contentMoved, !isOurOwn(row.commit) { renewed.append(row.id) }
     }
 
     /// Ours is given up, and was meant to be: but not what was written after that.
@@ -157,12 +158,14 @@ extension PullApplier {
     mutating func settleContents(
         _ local: LocalNode, remote row: NodeRow, segments: [SegmentRow], as decided: ConflictPolicy.Outcome? = nil
     ) throws {
-        let outcome =
+        var outcome =
             decided ?? outcome(ours: local, theirs: row.id, size: row.size, changedAt: row.attributes.mtime)
+        if outcome == .both, isOurOwn(row.commit) { outcome = .ours }
         let names = try store.entries(of: local.number)
         let agreed = try store.agreedContent(local.number)
         let rival = Rival(node: row.id, base: MergeBase(extents: agreed, attributes: local.agreedAttributes))
         try store.changeIdentity(of: local.number, to: freshIdentity())
+        try keepHash(of: local)
         try store.putAgreedNode(AgreedNode(row))
         try store.putAgreedContent(agreed, of: row.id)
         try store.noteNewContent(of: row.id)
@@ -180,7 +183,7 @@ extension PullApplier {
             try store.putAgreedEntry(parent: entry.parentID, name: entry.name, node: row.id, seq: entry.base)
             note(.entry(parent: entry.parent, name: entry.name))
         }
-        renewed.append(row.id)
+        if !isOurOwn(row.commit) { renewed.append(row.id) }
     }
 
     /// New contents whose last names were moved or removed here need one, or our removals would end them. After the

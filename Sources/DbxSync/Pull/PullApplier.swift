@@ -14,7 +14,7 @@ package struct PullApplier {
     let device: String
     let policy: ConflictPolicy
     /// Of the files that `ConflictCandidates` named.
-    let localHashes: [InodeNumber: LocalContentHash]
+    private var localHashes: [InodeNumber: LocalContentHash]
     /// Whether a program has the file open for writing.
     let isBusy: (InodeNumber) -> Bool
 
@@ -31,6 +31,8 @@ package struct PullApplier {
     /// The server's state of these counts, whatever was changed here up to that change.
     private(set) var restoring: Set<NodeID> = []
     private(set) var restoredAt = Int64.max
+    /// Commits of ours that the server refused, and may have taken later.
+    private var refusedCommits: Set<CommitID> = []
     /// What the server says of contents, where there are local ones to compare.
     private var remoteHashes: [NodeID: [UInt8]] = [:]
     var received = ReceivedActivity()
@@ -80,6 +82,7 @@ package struct PullApplier {
     ) throws -> Set<NodeID> {
         let since = try store.meta(SyncMeta.cursor) == nil ? nil : SyncMeta.seq(in: store)
         scope = PullScope(store: store, since: since, supplement: supplement)
+        refusedCommits = try SyncMeta.refusedCommits(in: store)
         var ends: [EntryRow] = []
         let forEachPage = { [store] (body: (ChangesPage) throws -> Void) throws in
             try pages.forEach(store, body)
@@ -163,6 +166,17 @@ package struct PullApplier {
         if !localHashes.isEmpty, let hash = row.contentHash { remoteHashes[row.id] = hash }
     }
 
+    /// The file is another one now, with the same content.
+    mutating func keepHash(of file: LocalNode) throws {
+        guard let known = localHashes[file.number], known.contentChange == file.contentChange,
+            let now = try store.node(file.number)
+        else { return }
+        localHashes[file.number] = LocalContentHash(contentChange: now.contentChange, hash: known.hash)
+    }
+
+    /// Whether the server's row says what we said ourselves, in a commit that was refused and then taken all the same.
+    func isOurOwn(_ commit: CommitID?) -> Bool { commit.map { refusedCommits.contains($0) } ?? false }
+
     /// What becomes of our version of a file and the server's, which a pull brings.
     func outcome(ours: LocalNode, theirs: NodeID, size: Int64, changedAt: Timestamp) -> ConflictPolicy.Outcome {
         let hash = localHashes[ours.number].flatMap { $0.contentChange == ours.contentChange ? $0.hash : nil }
@@ -213,6 +227,26 @@ package enum SyncMeta {
     package static let restoredAt = "restored-at"
     /// The mass-change guard's record.
     package static let massChange = "mass-change"
+
+    /// Ids of refused commits, one behind the other, the last ones.
+    private static let refused = "refused-commits"
+    private static let mostRefused = 100
+
+    /// A commit that the server has refused is forgotten, but for its id: a proxy that tries again may have the server take
+    /// it later, say when there is room again.
+    package static func refuse(_ id: CommitID, in store: LocalStore) throws(StoreError) {
+        try store.transaction {
+            let before = try store.meta(refused) ?? []
+            try store.setMeta(refused, (before + id.bytes).suffix(mostRefused * id.bytes.count))
+            try store.removeCommit(id)
+        }
+    }
+
+    static func refusedCommits(in store: LocalStore) throws(StoreError) -> Set<CommitID> {
+        let bytes = try store.meta(refused) ?? []
+        return Set(
+            stride(from: 0, to: bytes.count, by: 16).compactMap { CommitID(bytes: Array(bytes[$0...].prefix(16))) })
+    }
 
     /// Where the cursor stands; nil before the first one.
     package static func seq(in store: LocalStore) throws(StoreError) -> Seq? {

@@ -231,7 +231,7 @@ package final class TestDevice {
             } catch let problem as Problem {
                 trace.append("\(commit.request) -> \(problem.detail)")
                 guard [.conflict, .invalidTree, .cursorGone].contains(problem.kind) else { throw problem }
-                try store.removeCommit(commit.request.id)
+                try SyncMeta.refuse(commit.request.id, in: store)
                 try settle(problem, of: commit.request)
                 return true
             }

@@ -34,6 +34,8 @@ struct LinkFigures {
     private func all() throws -> [Figure] {
         let entries = effort.rounds == 1 ? 10_000 : 100_000
         try prepare(entries: entries)
+        // On a computer of its own the other device would take nothing from this one, whatever it is told of.
+        pair.first.unmount()
         try device.mount()
         let listing = try time { try Command.run(["ls", "-l", there + "/many"], seconds: 300) }
         let small = try time { try Command.run(["tar", "-cf", pair.root + "/small.tar", "-C", there, "small"], seconds: 300) }
@@ -72,6 +74,7 @@ struct LinkFigures {
     /// What a device that has no link to wait for puts on the server. The large file last: its blocks are curl's.
     private func prepare(entries: Int) throws {
         var random = Random(seed: UInt64(fileBytes))
+        try pair.first.mount()
         for folder in ["", "/many", "/small"] { try makeDirectory(here + folder) }
         for index in 0..<entries { try File.write([], to: "\(here)/many/entry\(index)") }
         for index in 0..<effort.files { try File.write(random.bytes(4096), to: "\(here)/small/\(index)") }

@@ -51,8 +51,8 @@ extension SimulatedAPI {
     func commit(in namespace: NamespaceID, body: [UInt8], cancel: CancelToken?) throws(APIError) -> CommitResult {
         host.commitRequests += 1
         return try send(Call(name: "commit", cancel: cancel, silence: .seconds(60))) { [self] server in
-            let request = try WireJSON.decode(CommitRequest.self, from: body)
-            trace.note("\(name) commit \(String(decoding: body, as: UTF8.self))")
+            let request = try CommitRequest(body: body)
+            trace.note("\(name) commit \(String(decoding: (try? WireJSON.encode(request)) ?? [], as: UTF8.self))")
             return try server.commit(
                 SubmittedCommit(
                     caller: caller(server), namespace: namespace, request: request,
