@@ -27,6 +27,8 @@ package final class LocalStore {
 
     // What is hot is kept in memory, written through, and thrown away when a transaction fails.
     var nodes: [InodeNumber: LocalNode] = [:]
+    /// Where nodes were last found by their ids: believed of those that are in `nodes`.
+    var numbers: [NodeID: InodeNumber] = [:]
     var names: [NameKey: InodeNumber?] = [:]
     var stretches: [StretchKey: [LocalExtent]] = [:]
     var space = SpaceMap()

@@ -57,12 +57,7 @@ struct CheckTests {
         try fixture.write(bytes, to: file, at: 0)
         let snapshot = try #require(try store.beginUpload(file))
         store.endUpload(snapshot)
-        try store.transaction {
-            try store.replaceUploaded(
-                snapshot, stretches: [(0, [Extent(offset: 0, length: 5_000, block: id, blockOffset: 0)])])
-            try store.clearDirty(
-                node: snapshot.id, attributesIfChange: nil, contentIfChange: snapshot.contentChange)
-        }
+        try store.settle(snapshot, as: [(0, [Extent(offset: 0, length: 5_000, block: id, blockOffset: 0)])])
     }
 
     @Test("a store in daily use has nothing wrong")

@@ -85,7 +85,8 @@ struct ContentTests {
         let entry = try #require(try fixture.store.entry(parent: NodeID(high: 0, low: 1), name: Name("f")!))
         let change = fixture.store.changeCounter
         // Its name is on the server already and hides nothing.
-        try fixture.store.clearDirty(entryIn: NodeID(high: 0, low: 1), name: Name("f")!, ifChange: entry.change)
+        try fixture.store.settle(
+            Name("f")!, in: NodeID(high: 0, low: 1), sent: file.id, change: entry.change, at: Seq(1))
         #expect(try fixture.store.hasPending(changedBefore: Timestamp(seconds: 1_000, nanoseconds: 0), change: change))
     }
 
@@ -281,5 +282,14 @@ struct StoreTests {
         try fixture.reopen()
         #expect(try fixture.store.lookup(.root, Name("kept")!)?.attributes.mode == 0o600)
         #expect(try fixture.store.node(gone) == nil)
+    }
+}
+
+extension LocalStore {
+    /// The server has taken the content.
+    func settle(_ snapshot: UploadSnapshot, as stretches: [(index: Int64, extents: [Extent])]) throws {
+        let content = SentNode.Content(change: snapshot.contentChange, snapshot: snapshot, stretches: stretches)
+        try settle(
+            SentNode(id: snapshot.id, change: 0, attributes: nil, content: content), at: snapshot.contentBase.next)
     }
 }

@@ -167,6 +167,22 @@ struct RecoveryTests {
         }
     }
 
+    @Test("has commits that were saved one behind the other in that order")
+    func commitsInOrder() throws {
+        let fixture = try StoreFixture()
+        let ids = [9, 3, 7, 1].map { CommitID(high: $0, low: 0) }
+        for (place, id) in ids.enumerated() {
+            try fixture.store.saveCommit(LocalStore.InFlightCommit(id: id, body: [UInt8(place)], covered: []))
+            if place == 1 { try fixture.reopen() }
+        }
+        for id in ids {
+            #expect(try fixture.store.commitInFlight()?.id == id)
+            try fixture.store.removeCommit(id)
+            try fixture.reopen()
+        }
+        #expect(try fixture.store.commitInFlight() == nil)
+    }
+
     @Test("keeps what was written while a commit was on its way, also where it lies at the place of what was sent")
     func answeredAfterRestart() throws {
         let fixture = try StoreFixture()
@@ -195,8 +211,8 @@ struct RecoveryTests {
             }
         }
         #expect(isAtOldPlace)
-        try fixture.store.replaceUploaded(
-            snapshot, stretches: [(0, [Extent(offset: 0, length: 4, block: block, blockOffset: 0)])])
+        try fixture.store.settle(
+            snapshot, as: [(0, [Extent(offset: 0, length: 4, block: block, blockOffset: 0)])])
         #expect(try fixture.read(file) == Array("new!".utf8))
     }
 

@@ -87,9 +87,11 @@ final class TransferFixture {
                         id: $0.id, wrap: $0.wrap.sealed.bytes, key: $0.wrap.key, plainBytes: $0.wrap.plainBytes,
                         storedBytes: $0.wrap.storedBytes, base: $0.wrap.base)
                 })
-            try store.replaceUploaded(snapshot, stretches: upload.segments.map { ($0.index, $0.extents) })
-            try store.rebaseNode(
-                snapshot.id, seq: nil, attributesSeq: nil, contentSeq: snapshot.contentBase.next, baseAttributes: nil)
+            let content = SentNode.Content(
+                change: snapshot.contentChange, snapshot: snapshot,
+                stretches: upload.segments.map { ($0.index, $0.extents) })
+            try store.settle(
+                SentNode(id: snapshot.id, change: 0, attributes: nil, content: content), at: snapshot.contentBase.next)
         }
         return upload
     }

@@ -1,4 +1,5 @@
 import DbxLocalStore
+import DbxModel
 import DbxSync
 import DbxWire
 
@@ -18,13 +19,21 @@ struct PreparedCommit {
         coveredBytes = planned.covered.packed
     }
 
-    func save(in store: LocalStore) throws(StoreError) -> (LocalStore.InFlightCommit, CommitRequest) {
-        let cursor = try store.meta(SyncMeta.cursor).map { String(decoding: $0, as: UTF8.self) }
+    /// `cursor`: the one that the answer to the commit before brought, which may not be settled yet.
+    func save(in store: LocalStore, cursor: String?) throws(StoreError) -> SavedCommit {
+        let known = try store.meta(SyncMeta.cursor).map { String(decoding: $0, as: UTF8.self) }
         var request = request
-        request.cursor = cursor
-        let commit = LocalStore.InFlightCommit(
-            id: request.id, body: PackedCommit.body(bodyWithoutCursor, cursor: cursor), covered: coveredBytes)
-        try store.saveCommit(commit)
-        return (commit, request)
+        request.cursor = cursor ?? known
+        let body = PackedCommit.body(bodyWithoutCursor, cursor: request.cursor)
+        try store.saveCommit(LocalStore.InFlightCommit(id: request.id, body: body, covered: coveredBytes))
+        return SavedCommit(id: request.id, body: body, request: request, covered: covered)
     }
+}
+
+/// A commit that is sent until it is answered and settled.
+struct SavedCommit {
+    let id: CommitID
+    let body: [UInt8]
+    let request: CommitRequest
+    let covered: CoveredRows
 }

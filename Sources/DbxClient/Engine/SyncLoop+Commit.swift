@@ -9,42 +9,65 @@ import DbxWire
 extension SyncLoop {
     /// Saves the commit, sends it, and does what the answer means; then those that were made ready while the server worked
     /// on the one before. Without an answer a commit stays saved.
+    ///
+    /// Where another one is ready it is sent first, and the answer settled while that is on its way: two commits are saved
+    /// then, in their order.
     func send(_ planned: PlannedCommit) throws {
-        var next: PreparedCommit? = PreparedCommit(planned)
-        while let prepared = next {
-            let (commit, request) = try store { store throws(StoreError) in try prepared.save(in: store) }
-            next = try deliver(commit, request, prepared.covered) { try prepare(beside: prepared.covered) }
+        var commit = try save(PreparedCommit(planned))
+        var answered: (commit: SavedCommit, result: CommitResult)?
+        while true {
+            let (answer, next) = try deliver(commit) {
+                if let (commit, result) = answered { try accepted(commit, result) }
+                // A plan that failed is made again.
+                return (try? prepare(beside: commit.covered)) ?? nil
+            }
+            guard let result = try taken(answer, commit) else { return }
+            guard let next, mayGoOn(after: result) else { return try accepted(commit, result) }
+            answered = (commit, result)
+            commit = try save(next, cursor: result.cursor)
         }
     }
 
-    /// A commit that was saved and has no answer goes out again, byte for byte, before anything else.
-    func resendCommit() throws {
-        guard let commit = try store({ store throws(StoreError) in try store.commitInFlight() }) else { return }
-        let request = try CommitRequest(body: commit.body)
-        let covered = try CoveredRows(bytes: commit.covered)
-        _ = try deliver(commit, request, covered) { nil }
+    /// Commits that were saved and have no answer, or whose answer was not settled, go out again, byte for byte, before
+    /// anything else.
+    func resendCommits() throws {
+        while let saved = try store({ store throws(StoreError) in try store.commitInFlight() }) {
+            let commit = SavedCommit(
+                id: saved.id, body: saved.body, request: try CommitRequest(body: saved.body),
+                covered: try CoveredRows(bytes: saved.covered))
+            let (answer, _) = try deliver(commit) {}
+            if let result = try taken(answer, commit) { try accepted(commit, result) }
+        }
+    }
+
+    private func save(_ prepared: PreparedCommit, cursor: String? = nil) throws -> SavedCommit {
+        try store { store throws(StoreError) in try prepared.save(in: store, cursor: cursor) }
     }
 
     /// An epoch covers the commit before it goes out: what a power cut took back here, the server must not have, for it
     /// would come back as a change of somebody else. Before that epoch it may have been saved by a process that was killed.
     ///
-    /// What `meanwhile` makes ready is returned if it may go next.
-    private func deliver(
-        _ commit: LocalStore.InFlightCommit, _ request: CommitRequest, _ covered: CoveredRows,
-        meanwhile: () throws -> PreparedCommit?
-    ) throws -> PreparedCommit? {
+    /// Whatever fails in `meanwhile`, the answer is waited for.
+    private func deliver<Value>(
+        _ commit: SavedCommit, meanwhile: () throws -> Value
+    ) throws -> (Result<CommitResult, APIError>, Value) {
         try cover()
         post(commit.body)
-        // Whatever fails here, the answer is waited for; a plan that failed is made again.
-        let next = (try? meanwhile()) ?? nil
+        let value = Result { try meanwhile() }
+        let answer = awaitAnswer()
+        return (answer, try value.get())
+    }
+
+    /// What the server made of the commit; nil where it refused it, which is settled then.
+    private func taken(_ answer: Result<CommitResult, APIError>, _ commit: SavedCommit) throws -> CommitResult? {
         do throws(APIError) {
-            let result = try awaitAnswer().get()
-            try accepted(request, covered, result)
-            return knownHead == result.seq && mayGoOn ? next : nil
+            let result = try answer.get()
+            if result.seq == knownHead.next { knownHead = result.seq }
+            return result
         } catch {
             guard error.meaning == .refused, let problem = error.problem else { throw error }
             try store { store throws(StoreError) in try SyncMeta.refuse(commit.id, in: store) }
-            refused(error, problem, request, covered)
+            refused(error, problem, commit.request, commit.covered)
             return nil
         }
     }
@@ -70,8 +93,8 @@ extension SyncLoop {
     }
 
     /// Whether nothing has come up that goes before the next commit.
-    private var mayGoOn: Bool {
-        guard !mustPull, noticedHead <= knownHead else { return false }
+    private func mayGoOn(after result: CommitResult) -> Bool {
+        guard knownHead == result.seq, !mustPull, noticedHead <= knownHead else { return false }
         return engine.signals.withLock { !$0.isUrgent && $0.noticedHead <= knownHead }
     }
 
@@ -85,20 +108,18 @@ extension SyncLoop {
         }
     }
 
-    private func accepted(
-        _ request: CommitRequest, _ covered: CoveredRows, _ result: CommitResult
-    ) throws(APIError) {
+    private func accepted(_ commit: SavedCommit, _ result: CommitResult) throws(APIError) {
+        let request = commit.request
         do {
             let sent = try tellOf(request)
-            let outcome = CommitOutcome(of: request, covered, answer: result)
+            let outcome = CommitOutcome(of: request, commit.covered, answer: result)
             while try parts.shared.withStore({ store in try outcome.step(store) }) {}
             try dropDeadNodes()
             parts.journal.add(.sent, sent)
         } catch {
             throw APIError(.garbage("the server's answer cannot be applied here: \(error)"))
         }
-        for node in covered.nodes { forgetUpload(node) }
-        if result.seq == knownHead.next { knownHead = result.seq }
+        for node in commit.covered.nodes { forgetUpload(node) }
         rowsSincePull += request.nodes.count + request.entries.count
         rowLimit = min(parts.rowsInCommit, rowLimit * 4)
         conflictsInRow = 0

@@ -83,7 +83,8 @@ extension SyncLoop {
 
     private func waitsForBurst() -> Bool {
         let changes = engine.localChanges.load(ordering: .relaxed)
-        guard burst.isBurst(changes: changes, now: now), !isUrgent else { return false }
+        let written = engine.writtenFiles.load(ordering: .relaxed)
+        guard burst.isBurst(changes: changes, written: written, now: now), !isUrgent else { return false }
         pacing.postpone(until: now + BurstGauge.pause)
         return true
     }

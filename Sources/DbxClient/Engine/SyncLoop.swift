@@ -11,7 +11,7 @@ import Synchronization
 
 /// The engine's thread: what it remembers between its steps. Used by that thread only.
 ///
-/// One step: answer the commit in flight, pull what is new, plan, start uploads, commit. It repeats while there is
+/// One step: send again what has no answer, pull what is new, plan, start uploads, commit. It repeats while there is
 /// something to commit, then sleeps until a signal or the next moment at which something becomes ready.
 final class SyncLoop {
     let parts: Engine.Parts
@@ -161,7 +161,7 @@ final class SyncLoop {
     private func step() -> Duration? {
         do {
             try confirmSession()
-            try resendCommit()
+            try resendCommits()
             while true {
                 tree.removeOrphans()
                 if mustPull || noticedHead > knownHead { try pull() }

@@ -16,6 +16,7 @@ enum Schema {
         migrator.registerMigration("merges") { db in try db.execute(sql: merges) }
         migrator.registerMigration("lost-names") { db in try db.execute(sql: lostNames) }
         migrator.registerMigration("parted") { db in try db.execute(sql: parted) }
+        migrator.registerMigration("commit-order") { db in try db.execute(sql: commitOrder) }
         return migrator
     }()
 
@@ -151,6 +152,9 @@ enum Schema {
 
     /// The counter `change` when the name was taken from `base_node` here.
     private static let parted = "ALTER TABLE entries ADD COLUMN parted INTEGER;"
+
+    /// In which order they were saved.
+    private static let commitOrder = "ALTER TABLE commits ADD COLUMN place INTEGER NOT NULL DEFAULT 0;"
 
     /// See `LostName`; `parents` are ids one behind the other.
     private static let lostNames = """

@@ -32,7 +32,7 @@ extension LocalStore {
     }
 
     /// Where the server's content is another one, it is known when it came: see `LocalEntry.parted`.
-    private func take(contentSeq: Seq, of node: inout LocalNode) {
+    func take(contentSeq: Seq, of node: inout LocalNode) {
         if contentSeq != node.contentSeq, node.kind == .file, !node.isOrphan {
             node.change = nextChange()
             node.contentChange = node.change
@@ -212,44 +212,8 @@ extension LocalStore {
         if let child = try lookup(directory, name), child.isLocalOnly { try review(child.number) }
     }
 
-    /// What was sent is agreed, as far as nothing changed since: `change` is the node's counter when it was sent,
-    /// `contentChange` that of the content, nil where that part was not sent.
-    package func clearDirty(
-        node id: NodeID, attributesIfChange change: Int64?, contentIfChange contentChange: Int64?
-    ) throws(StoreError) {
-        try transaction {
-            guard var node = try node(id) else { return }
-            if let change, node.change == change {
-                node.attributesDirty = false
-                node.baseAttributes = nil
-            }
-            if let contentChange, node.contentChange == contentChange {
-                node.contentDirty = false
-                try forgetDirtyStretches(of: node.number)
-            }
-            if !node.isDirty {
-                node.dirtySince = nil
-            } else if !(node.attributesDirty && change == nil) && !(node.contentDirty && contentChange == nil) {
-                // All of it was sent; what is dirty now came later.
-                node.dirtySince = time.now()
-            }
-            try save(node)
-        }
-    }
-
-    private func forgetDirtyStretches(of number: InodeNumber) throws {
+    func forgetDirtyStretches(of number: InodeNumber) throws {
         try execute("DELETE FROM dirty_stretches WHERE node = ?", [number.sqlValue])
-    }
-
-    /// The name is as it was sent unless it changed since; then it stays dirty.
-    package func clearDirty(entryIn parent: NodeID, name: Name, ifChange change: Int64) throws(StoreError) {
-        try transaction {
-            guard let directory = try node(parent) else { return }
-            let key = [directory.number.sqlValue, name.bytes.sqlValue, change.sqlValue]
-            try execute("DELETE FROM entries WHERE parent = ? AND name = ? AND change = ? AND child IS NULL", key)
-            try execute(
-                "UPDATE entries SET dirty = 0, base_node = NULL WHERE parent = ? AND name = ? AND change = ?", key)
-        }
     }
 
     /// Rows that only waited for their commit; dropped unless some program has them open. Looks at `limit` of them, behind

@@ -135,7 +135,8 @@ extension LocalStore {
         try transaction { try execute("DELETE FROM deferred WHERE id = ?", [id.bytes.sqlValue]) }
     }
 
-    /// A commit that is about to be sent: its body is resent unchanged until it is answered.
+    /// A commit that is about to be sent: its body is resent unchanged until it is answered. One more may be saved before
+    /// this one is settled.
     package struct InFlightCommit: Sendable {
         package var id: CommitID
         package var body: [UInt8]
@@ -152,15 +153,19 @@ extension LocalStore {
     package func saveCommit(_ commit: InFlightCommit) throws(StoreError) {
         try transaction {
             try execute(
-                "INSERT INTO commits (id, body, covered, epoch) VALUES (?, ?, ?, ?)",
+                """
+                INSERT INTO commits (id, body, covered, epoch, place)
+                VALUES (?, ?, ?, ?, (SELECT coalesce(max(place), 0) + 1 FROM commits))
+                """,
                 [commit.id.bytes.sqlValue, commit.body.sqlValue, commit.covered.sqlValue, epoch.sqlValue])
             hasPlannedCommit = false
         }
     }
 
+    /// The first one.
     package func commitInFlight() throws(StoreError) -> InFlightCommit? {
         do {
-            return try queryOne("SELECT id, body, covered FROM commits LIMIT 1") { row in
+            return try queryOne("SELECT id, body, covered FROM commits ORDER BY place LIMIT 1") { row in
                 guard let id = CommitID(bytes: row.bytes(0)) else { throw StoreError.corrupt("a commit's row") }
                 return InFlightCommit(id: id, body: row.bytes(1), covered: row.bytes(2))
             }

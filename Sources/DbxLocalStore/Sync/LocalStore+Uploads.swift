@@ -36,39 +36,9 @@ extension LocalStore {
         space.release(location, extent.length)
     }
 
-    /// The server has the snapshot's content as `stretches`: staging extents of the snapshot that still stand become
-    /// extents of blocks, which must be known. What was written meanwhile stays staging. A file that has lost its last name
-    /// meanwhile had gone back to what was agreed before: this is agreed now.
-    package func replaceUploaded(
-        _ snapshot: UploadSnapshot, stretches uploaded: [(index: Int64, extents: [Extent])]
-    ) throws(StoreError) {
-        try transaction {
-            guard var node = try node(snapshot.number), node.id == snapshot.id else { return }
-            let wasReverted = !node.contentDirty
-            for (index, extents) in uploaded {
-                let key = StretchKey(node: snapshot.number, index: index)
-                let blocks = try extents.map { extent -> LocalExtent in
-                    guard let block = try blockNumber(extent.block) else { throw StoreError.corrupt("unknown block") }
-                    return LocalExtent(
-                        offset: extent.offset, length: extent.length,
-                        source: .block(block, offset: extent.blockOffset))
-                }
-                for part in try wasReverted ? [key.range] : stillStanding(snapshot, in: key) {
-                    try replace(&node, key, part, blocks.slice(part))
-                }
-                try settleStretch(key, node: node, snapshot: snapshot, agreed: blocks)
-            }
-            if wasReverted {
-                try cut(&node, to: snapshot.size)
-                node.size = snapshot.size
-            }
-            try save(node)
-        }
-    }
-
     /// Ranges whose bytes are still those of the snapshot: at the same place and not written later. The place alone says
     /// nothing, since it may have been freed and have been given to newer bytes of the same range.
-    private func stillStanding(_ snapshot: UploadSnapshot, in key: StretchKey) throws -> [Range<Int64>] {
+    func stillStanding(_ snapshot: UploadSnapshot, in key: StretchKey) throws -> [Range<Int64>] {
         let before = snapshot.extents.slice(key.range).filter(\.isStaging)
         return try stretch(key).filter(\.isStaging).flatMap { extent -> [Range<Int64>] in
             guard case .staging(_, let epoch) = extent.source, epoch <= snapshot.epoch else { return [] }
@@ -77,7 +47,7 @@ extension LocalStore {
     }
 
     /// A stretch without staging, of a file that was not changed since the snapshot, is as the server has it.
-    private func settleStretch(
+    func settleStretch(
         _ key: StretchKey, node: LocalNode, snapshot: UploadSnapshot, agreed: [LocalExtent]
     ) throws {
         let row = [key.node.sqlValue, key.index.sqlValue]

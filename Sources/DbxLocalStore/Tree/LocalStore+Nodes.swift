@@ -36,11 +36,14 @@ extension LocalStore {
     }
 
     package func node(_ id: NodeID) throws(StoreError) -> LocalNode? {
+        if let known = numbers[id], let node = nodes[known], node.id == id { return node }
         do {
             let number = try queryOne("SELECT number FROM nodes WHERE id = ?", [id.bytes.sqlValue]) {
                 InodeNumber($0[0])
             }
-            return try number.flatMap(node)
+            guard let number else { return nil }
+            remember(number, of: id)
+            return try node(number)
         } catch {
             throw Self.storeError(error)
         }
@@ -59,6 +62,11 @@ extension LocalStore {
     func remember(_ node: LocalNode) {
         if nodes.count >= 200_000 { nodes.removeAll(keepingCapacity: true) }
         nodes[node.number] = node
+    }
+
+    private func remember(_ number: InodeNumber, of id: NodeID) {
+        if numbers.count >= 16_000 { numbers.removeAll(keepingCapacity: true) }
+        numbers[id] = number
     }
 
     // MARK: Rows
@@ -144,6 +152,7 @@ extension LocalStore {
         var inserted = node
         inserted.number = InodeNumber(lastRowID)
         remember(inserted)
+        remember(inserted.number, of: inserted.id)
         return inserted
     }
 

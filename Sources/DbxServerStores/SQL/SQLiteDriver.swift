@@ -18,8 +18,12 @@ package final class SQLiteDriver: SQLDriver {
         do {
             pool = try DatabasePool(path: path, configuration: configuration)
             try pool.writeWithoutTransaction { database in
-                // After GRDB's own set-up, which chooses NORMAL for WAL.
-                try database.execute(sql: "PRAGMA synchronous = FULL")
+                // After GRDB's own set-up, which chooses NORMAL for WAL. What a commit of thousands of rows touches stays in
+                // memory, and so does what its savepoint would put back: else pages go to the log and back, and to a file
+                // in /var/tmp.
+                for pragma in ["synchronous = FULL", "cache_size = -65536", "temp_store = MEMORY"] {
+                    try database.execute(sql: "PRAGMA \(pragma)")
+                }
             }
         } catch {
             throw StoreError(sqlite: error)

@@ -52,26 +52,35 @@ package struct SentReader {
     private var arrived: [(node: LocalNode, path: [UInt8])] = []
     /// Nodes that took a name which something else had.
     private var replacing: Set<NodeID> = []
+    /// The first name of each new node.
+    private var created: [NodeID: [UInt8]] = [:]
+    private var directories: [NodeID: [UInt8]] = [:]
 
     package init() {}
 
     package mutating func note(_ entry: EntryChange, in store: LocalStore) throws(StoreError) {
-        guard let parent = try store.node(entry.parent),
-            let path = try TreePath.path(of: entry.name, under: parent.number, in: store)
-        else { return }
-        let before = try store.entry(parent: entry.parent, name: entry.name)?.baseNode
+        guard let path = try path(of: entry, in: store) else { return }
+        let before = entry.base == .zero ? nil : try store.entry(parent: entry.parent, name: entry.name)?.baseNode
         guard let id = entry.node, let node = try store.node(id) else {
             if let before { removed[before] = path }
             return
         }
         if before != nil, before != id { replacing.insert(id) }
-        if !node.isNew { arrived.append((node, path)) }
+        if !node.isNew { arrived.append((node, path)) } else if created[id] == nil { created[id] = path }
+    }
+
+    private mutating func path(of entry: EntryChange, in store: LocalStore) throws(StoreError) -> [UInt8]? {
+        if directories[entry.parent] == nil, let parent = try store.node(entry.parent) {
+            directories[entry.parent] = try TreePath.path(of: parent.number, in: store)
+        }
+        return directories[entry.parent].map { TreePath.path(of: entry.name, under: $0) }
     }
 
     package mutating func note(_ change: NodeChange, in store: LocalStore) throws(StoreError) {
-        guard let node = try store.node(change.id), let path = try TreePath.path(of: node.number, in: store) else {
-            return
-        }
+        guard let node = try store.node(change.id) else { return }
+        var path = created[node.id]
+        if path == nil { path = try TreePath.path(of: node.number, in: store) }
+        guard let path else { return }
         let size = change.content?.size ?? 0
         if node.isNew, !replacing.contains(node.id) {
             activities.append(TreeActivity(.created, path, bytes: size))

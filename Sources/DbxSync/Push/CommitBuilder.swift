@@ -126,7 +126,8 @@ struct CommitBuilder {
         guard !node.isOrphan, try isSendable(node) else { return }
         let names = try store.entries(of: node.number).filter { try $0.dirty && !$0.isLocalOnly && !isHeldBack($0) }
         guard !names.isEmpty, try names.allSatisfy({ try mayGoNow($0) && !isInFlight($0) }) else { return }
-        let content = node.kind == .file ? try contentChange(of: node) : nil
+        let takesName = names.contains { $0.baseNode != nil }
+        let content = node.kind == .file ? try contentChange(of: node, takesName: takesName) : nil
         insert(
             node,
             NodeChange(id: node.id, kind: node.kind, attributes: attributesChange(of: node), content: content))
@@ -141,7 +142,7 @@ struct CommitBuilder {
             node,
             NodeChange(
                 id: node.id, kind: node.kind, attributes: node.attributesDirty ? attributesChange(of: node) : nil,
-                content: hasContent ? try contentChange(of: node) : nil))
+                content: hasContent ? try contentChange(of: node, takesName: false) : nil))
     }
 
     private mutating func insert(_ node: LocalNode, _ change: NodeChange) {
@@ -170,7 +171,8 @@ struct CommitBuilder {
         AttributesChange(base: node.attributesSeq, state: node.attributes, target: node.target.map(Base64.init))
     }
 
-    private func contentChange(of node: LocalNode) throws -> ContentChange {
+    /// `takesName`: of a new file, whether the server has something else under a name of it.
+    private func contentChange(of node: LocalNode, takesName: Bool) throws -> ContentChange {
         guard let uploaded = context.uploaded[node.number] else {
             return ContentChange(
                 base: node.contentSeq, size: node.size, mtime: node.attributes.mtime, ctime: node.attributes.ctime,
@@ -184,7 +186,8 @@ struct CommitBuilder {
             mtime: isLast ? node.attributes.mtime : snapshot.mtime,
             ctime: isLast ? node.attributes.ctime : snapshot.ctime,
             contentHash: uploaded.contentHash.map(Base64.init),
-            segments: try uploaded.segments.map { try edit($0, of: node, base: snapshot.contentBase) })
+            segments: snapshot.contentBase == .zero && !takesName
+                ? uploaded.segments : try uploaded.segments.map { try edit($0, of: node, base: snapshot.contentBase) })
     }
 
     /// The change of a segment in as few words as the server's row allows.
@@ -232,7 +235,8 @@ struct CommitBuilder {
         try addParent(of: entry)
         if node.isNew { try add(node) }
         if node.kind == .directory { try addAncestors(of: entry) }
-        for old in try store.dirtyEntries(baseNode: nodeID) { try add(old) }
+        // The server has no name of what is new.
+        if !node.isNew { for old in try store.dirtyEntries(baseNode: nodeID) { try add(old) } }
         try addDisplaced(entry)
     }
 

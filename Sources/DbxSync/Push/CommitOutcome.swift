@@ -71,31 +71,24 @@ package struct CommitOutcome {
     private static func accept(
         _ node: CoveredRows.Node, change: NodeChange, seq: Seq, store: LocalStore
     ) throws {
-        if let content = change.content, let snapshot = node.content {
+        var content = change.content.map { _ in
+            SentNode.Content(
+                change: node.content?.contentChange ?? node.contentChange, snapshot: node.content, stretches: [])
+        }
+        if let sent = change.content, let snapshot = node.content {
             let moved = Dictionary((node.movedRows ?? []).map { ($0.index, $0.extents) }, uniquingKeysWith: { $1 })
-            let rows = try content.segments.map { segment in
+            content?.stretches = try sent.segments.map { segment in
                 if let extents = moved[segment.index] { return (index: segment.index, extents: extents) }
                 let agreed = segment.base == nil ? [] : try store.agreedRow(snapshot.number, index: segment.index)
                 return (index: segment.index, extents: try segment.row(from: agreed))
             }
-            try store.replaceUploaded(snapshot, stretches: rows)
         }
-        // An earlier commit of somebody else may not have been seen yet: the row's own seq moves only when pulled.
-        let isNew = try store.node(node.id)?.isNew ?? false
-        try store.rebaseNode(
-            node.id, seq: isNew ? seq : nil, attributesSeq: node.attributes == nil ? nil : seq,
-            contentSeq: change.content == nil ? nil : seq, baseAttributes: node.attributes)
-        try store.clearDirty(
-            node: node.id, attributesIfChange: node.attributes == nil ? nil : node.change,
-            contentIfChange: change.content == nil ? nil : node.content?.contentChange ?? node.contentChange)
+        try store.settle(
+            SentNode(id: node.id, change: node.change, attributes: node.attributes, content: content), at: seq)
     }
 
     private static func accept(_ entry: CoveredRows.Entry, seq: Seq, store: LocalStore) throws {
         guard let name = Name(entry.name.bytes) else { return }
-        try store.rebaseEntry(parent: entry.parent, name: name, base: seq, baseNode: entry.sent)
-        // A name that waits for its new file's content was sent as gone: it stays a change.
-        let local = try store.entry(parent: entry.parent, name: name)
-        guard local?.node == entry.sent else { return }
-        try store.clearDirty(entryIn: entry.parent, name: name, ifChange: entry.change)
+        try store.settle(name, in: entry.parent, sent: entry.sent, change: entry.change, at: seq)
     }
 }

@@ -39,7 +39,10 @@ package enum TreePath {
     package static func path(
         of name: Name, under directory: InodeNumber, in store: LocalStore
     ) throws(StoreError) -> [UInt8]? {
-        guard let above = try path(of: directory, in: store) else { return nil }
-        return above.isEmpty ? name.bytes : above + [0x2F] + name.bytes
+        try path(of: directory, in: store).map { path(of: name, under: $0) }
+    }
+
+    static func path(of name: Name, under above: [UInt8]) -> [UInt8] {
+        above.isEmpty ? name.bytes : above + [0x2F] + name.bytes
     }
 }

@@ -235,9 +235,7 @@ final class StoreWorkload {
         if entropy.chance(50) { try write() }
         guard entropy.chance(80) else { return try store.removeCommit(id) }
         try store.transaction {
-            try store.replaceUploaded(snapshot, stretches: [(0, try blocks(for: snapshot))])
-            try store.clearDirty(
-                node: snapshot.id, attributesIfChange: nil, contentIfChange: snapshot.contentChange)
+            try store.settle(snapshot, as: [(0, try blocks(for: snapshot))])
             try store.removeCommit(id)
         }
     }

@@ -209,25 +209,26 @@ package final class TestDevice {
         let plan = try PushPlanner.plan(store: store, context: context, now: time.now(), commitID: freshID())
         guard var commit = plan.commit else { return false }
         store.hasPlannedCommit = true
+        var answered: (commit: PlannedCommit, result: CommitResult)?
         while true {
             try oncePlanned()
-            commit.request.cursor = try store.meta(SyncMeta.cursor).map { String(decoding: $0, as: UTF8.self) }
+            let cursor = try store.meta(SyncMeta.cursor).map { String(decoding: $0, as: UTF8.self) }
+            commit.request.cursor = answered?.result.cursor ?? cursor
             let body = try WireJSON.encode(commit.request)
             let submitted = SubmittedCommit(
                 caller: caller, namespace: namespace, request: commit.request, digest: Array(SHA256.hash(data: body)))
             try store.saveCommit(
                 LocalStore.InFlightCommit(
                     id: commit.request.id, body: body, covered: try WireJSON.encode(commit.covered)))
+            // The one before is settled while this one is on its way.
+            if let (commit, result) = answered { try settle(commit, result, meanwhile) }
             let next = plansAhead ? try planAhead(of: commit, &context) : nil
             do {
                 if losingAnswer { _ = try server.commit(submitted) }
                 let result = try server.commit(submitted)
                 onCommit(commit.request)
-                repeat { try meanwhile() } while try settleSome(of: commit, answer: result)
-                for block in commit.request.blocks where cachedShare > entropy.number(below: 100) {
-                    try cache(block.id)
-                }
-                _ = try store.dropDeadNodes(isOpen: { self.busy.contains($0) })
+                answered = (commit, result)
+                if next == nil { try settle(commit, result, meanwhile) }
             } catch let problem as Problem {
                 trace.append("\(commit.request) -> \(problem.detail)")
                 guard [.conflict, .invalidTree, .cursorGone].contains(problem.kind) else { throw problem }
@@ -238,6 +239,12 @@ package final class TestDevice {
             guard let next else { return true }
             commit = next
         }
+    }
+
+    private func settle(_ commit: PlannedCommit, _ answer: CommitResult, _ meanwhile: () throws -> Void) throws {
+        repeat { try meanwhile() } while try settleSome(of: commit, answer: answer)
+        for block in commit.request.blocks where cachedShare > entropy.number(below: 100) { try cache(block.id) }
+        _ = try store.dropDeadNodes(isOpen: { self.busy.contains($0) })
     }
 
     /// The next commit, planned while this one is on its way.

@@ -165,7 +165,7 @@ final class Device: @unchecked Sendable {
             StoreConfiguration(directory: disk.path + "/store", freeSpaceFloorBytes: 0), time: SystemTime(),
             entropy: entropy, boot: [boot])
         try store.makeRoot(login.session.namespaces[0].rootNode, now: SystemTime().now())
-        if let commit = try store.commitInFlight() { try store.removeCommit(commit.id) }
+        while let commit = try store.commitInFlight() { try store.removeCommit(commit.id) }
         let ticket = try store.beginEpoch()
         try ticket.sync(store.segments)
         store.finishEpoch(ticket)
