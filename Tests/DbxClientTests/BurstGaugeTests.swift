@@ -19,15 +19,4 @@ import Testing
         #expect((4...6).contains(letThrough), "\(letThrough) of 12 seconds")
         #expect(!look(after: .milliseconds(300), changes: 5))
     }
-
-    @Test func `files that are written by the hundred are no burst to wait for, a few among thousands of changes are`()
-    {
-        var gauge = BurstGauge()
-        _ = gauge.isBurst(changes: 0, now: .zero)
-        let looks: [(changes: Int64, written: Int64)] = [(3_000, 1_000), (6_000, 1_020), (9_000, 2_000)]
-        let answers = looks.enumerated().map { index, look in
-            gauge.isBurst(changes: look.changes, written: look.written, now: .seconds(index + 1))
-        }
-        #expect(answers == [false, true, false])
-    }
 }

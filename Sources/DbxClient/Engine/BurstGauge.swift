@@ -1,6 +1,5 @@
 /// Whether programs are changing things by the thousand right now. What would be sent is then often undone a moment later,
-/// as by builds, and planning takes the store's lock from those who work. Programs that write files by the hundred are
-/// followed all the same: contents have their own quiet time, and sending them takes longest. Pure.
+/// as by builds, and planning takes the store's lock from those who work. Pure.
 package struct BurstGauge {
     /// Local changes a second from which on it is a burst.
     private static let changesPerSecond = 1_000.0
@@ -11,26 +10,21 @@ package struct BurstGauge {
     package static let pause: Duration = .milliseconds(300)
 
     private var lastChanges: Int64?
-    private var lastWritten: Int64 = 0
     private var lastLook: Duration = .zero
     private var waitsSince: Duration?
 
     package init() {}
 
-    /// `changes`: how many programs have made so far, and `written`: how many files they have written and closed. What sync
-    /// itself changes in the store is none.
-    package mutating func isBurst(changes: Int64, written: Int64 = 0, now: Duration) -> Bool {
+    /// `changes`: how many programs have made so far. What sync itself changes in the store is none.
+    package mutating func isBurst(changes: Int64, now: Duration) -> Bool {
         defer {
             lastChanges = changes
-            lastWritten = written
             lastLook = now
         }
         guard let lastChanges, now > lastLook else { return false }
         let new = changes - lastChanges
         let seconds = (now - lastLook) / .seconds(1)
-        guard new >= Self.fewest, Double(new) / seconds >= Self.changesPerSecond,
-            written - lastWritten < Self.fewest
-        else {
+        guard new >= Self.fewest, Double(new) / seconds >= Self.changesPerSecond else {
             waitsSince = nil
             return false
         }

@@ -78,8 +78,6 @@ package final class Engine: Sendable, FileSystemEvents {
     let isChangeNoted = Atomic(false)
     /// How many changes programs have made.
     let localChanges = Atomic<Int64>(0)
-    /// How often the last program that wrote to a file has closed it.
-    let writtenFiles = Atomic<Int64>(0)
     /// How many wait in `sync`.
     let urgency = Atomic(0)
     /// Ends the loop's request under way; renewed with every connection.
@@ -198,7 +196,6 @@ package final class Engine: Sendable, FileSystemEvents {
     func listenForChanges() { isChangeNoted.store(false, ordering: .relaxed) }
 
     package func lastWriterClosed(_ number: InodeNumber) {
-        writtenFiles.add(1, ordering: .relaxed)
         // Whoever defers a row asks under the store's lock whether the file is open, and it is not any more.
         if parts.shared.withStore({ $0.mayWaitForClose(of: number) }) {
             signals.update { _ = $0.closedFiles.insert(number) }

@@ -83,8 +83,7 @@ extension SyncLoop {
 
     private func waitsForBurst() -> Bool {
         let changes = engine.localChanges.load(ordering: .relaxed)
-        let written = engine.writtenFiles.load(ordering: .relaxed)
-        guard burst.isBurst(changes: changes, written: written, now: now), !isUrgent else { return false }
+        guard burst.isBurst(changes: changes, now: now), !isUrgent else { return false }
         pacing.postpone(until: now + BurstGauge.pause)
         return true
     }
