@@ -62,4 +62,36 @@ struct RefusedCommitTests {
         #expect(try here.tree() == there.tree())
         #expect(here.conflicts.isEmpty)
     }
+
+    /// What the commit says, what others did before it was taken, what was done here meanwhile, and what comes out.
+    static let beside = [
+        ("mode f 600", "edit f theirs", "edit f ours", ["f": "=theirs:600", "f~": "=ours:600"]),
+        ("move g h", "edit g theirs", "make h ours", ["f": "=base", "h": "=theirs", "h~": "=ours"]),
+    ]
+
+    @Test("hides no edit of somebody else", arguments: beside)
+    func others(change: String, theirs: String, since: String, expected: [String: String]) throws {
+        let world = try World(seed: 1, partial: [], full: ["here", "there"])
+        defer { withExtendedLifetime(world) {} }
+        let (here, there) = (world.full[0], world.full[1])
+        let program = ScriptedProgram(device: here)
+        try program.run("make f base; make g base")
+        while try here.push() {}
+        try there.pull()
+        try ScriptedProgram(device: there).run(theirs)
+        while try there.push() {}
+        here.isLikeDaemon = true
+        try program.run(change)
+        let wasSent = try here.push(meanwhile: {
+            try program.run(since.hasPrefix("make") ? "delete h; " + since : since)
+            throw Problem(kind: .conflict, detail: "refused, and taken later")
+        })
+        #expect(wasSent)
+        while try here.push() {}
+        try there.pull()
+        var shown = try program.tree()
+        if expected["g"] == nil { shown["g"] = nil }
+        #expect(shown.filter { expected[$0.key] != nil || $0.key.hasSuffix("~") } == expected)
+        #expect(try here.tree() == there.tree())
+    }
 }

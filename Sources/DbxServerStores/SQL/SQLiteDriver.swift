@@ -42,10 +42,22 @@ package final class SQLiteDriver: SQLDriver {
         _ body: (any SQLConnection, _ execute: (String) throws(StoreError) -> Void) throws -> Void
     ) throws {
         try translating {
-            try pool.write { database in
+            try writeSorting { database in
                 try body(SQLiteConnection(database)) { sql throws(StoreError) in
                     do { try database.execute(sql: sql) } catch { throw StoreError(sqlite: error) }
                 }
+            }
+        }
+    }
+
+    /// For what builds indexes: a sort of any size goes to a file.
+    private func writeSorting(_ body: (Database) throws -> Void) throws {
+        try pool.writeWithoutTransaction { database in
+            try database.execute(sql: "PRAGMA temp_store = FILE")
+            defer { try? database.execute(sql: "PRAGMA temp_store = MEMORY") }
+            try database.inTransaction {
+                try body(database)
+                return .commit
             }
         }
     }
@@ -61,7 +73,7 @@ package final class SQLiteDriver: SQLDriver {
     }
 
     package func rebuildIndexes() throws(StoreError) {
-        do { try pool.write { try $0.execute(sql: "REINDEX") } } catch { throw StoreError(sqlite: error) }
+        do { try writeSorting { try $0.execute(sql: "REINDEX") } } catch { throw StoreError(sqlite: error) }
     }
 
     package func backup(to path: String) throws(StoreError) {

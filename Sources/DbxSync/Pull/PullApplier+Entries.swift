@@ -115,7 +115,7 @@ extension PullApplier {
             return try take(row, in: parent)
         }
         switch outcome(ours: ours, theirs: theirs) {
-        case .both where !isOurOwn(row.commit):
+        case .both where !isOurOwn(row, leadingTo: theirs):
             try moveAside(local, wanted: row.name, against: rival(theirs, of: ours, at: local))
             try take(row, in: parent)
         case .theirs: try take(row, in: parent)

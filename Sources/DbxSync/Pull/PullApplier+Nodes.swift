@@ -78,7 +78,7 @@ extension PullApplier {
         if contentMoved { note(.content(local.number)) }
         if row.attributes != local.attributes || contentMoved { note(.attributes(local.number)) }
         // What we said ourselves was known when its names were taken here.
-        if contentMoved, !isOurOwn(row.commit) { renewed.append(row.id) }
+        if contentMoved, !isOurOwnContent(row) { renewed.append(row.id) }
     }
 
     /// Ours is given up, and was meant to be: but not what was written after that.
@@ -160,7 +160,7 @@ extension PullApplier {
     ) throws {
         var outcome =
             decided ?? outcome(ours: local, theirs: row.id, size: row.size, changedAt: row.attributes.mtime)
-        if outcome == .both, isOurOwn(row.commit) { outcome = .ours }
+        if outcome == .both, isOurOwnContent(row) { outcome = .ours }
         let names = try store.entries(of: local.number)
         let agreed = try store.agreedContent(local.number)
         let rival = Rival(node: row.id, base: MergeBase(extents: agreed, attributes: local.agreedAttributes))
@@ -183,7 +183,7 @@ extension PullApplier {
             try store.putAgreedEntry(parent: entry.parentID, name: entry.name, node: row.id, seq: entry.base)
             note(.entry(parent: entry.parent, name: entry.name))
         }
-        if !isOurOwn(row.commit) { renewed.append(row.id) }
+        if !isOurOwnContent(row) { renewed.append(row.id) }
     }
 
     /// New contents whose last names were moved or removed here need one, or our removals would end them. After the

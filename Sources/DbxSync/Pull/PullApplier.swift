@@ -174,8 +174,16 @@ package struct PullApplier {
         localHashes[file.number] = LocalContentHash(contentChange: now.contentChange, hash: known.hash)
     }
 
-    /// Whether the server's row says what we said ourselves, in a commit that was refused and then taken all the same.
-    func isOurOwn(_ commit: CommitID?) -> Bool { commit.map { refusedCommits.contains($0) } ?? false }
+    /// Whether the content is what we said ourselves, in a commit that was refused and then taken all the same: others have
+    /// not changed it since, nor before without our knowing.
+    func isOurOwnContent(_ row: NodeRow) -> Bool { row.contentSeq == row.seq && isOurOwn(row.commit) }
+
+    /// The same of a name, with what is in the file that it leads to.
+    func isOurOwn(_ row: EntryRow, leadingTo node: LocalNode) -> Bool {
+        (node.kind != .file || node.contentSeq == row.seq) && isOurOwn(row.commit)
+    }
+
+    private func isOurOwn(_ commit: CommitID?) -> Bool { commit.map { refusedCommits.contains($0) } ?? false }
 
     /// What becomes of our version of a file and the server's, which a pull brings.
     func outcome(ours: LocalNode, theirs: NodeID, size: Int64, changedAt: Timestamp) -> ConflictPolicy.Outcome {
