@@ -40,6 +40,16 @@ struct PackedCommitTests {
                 _ = try? PackedCommit.decode(damaged)
             }
         }
+        // Few bytes that would be many rows, or many extents.
+        let id = [UInt8](repeating: 0, count: 16)
+        let times = [0, 0, 0xA0, 0x8D, 0x06] + [UInt8](repeating: 0, count: 1_000_001)
+        #expect(throws: MalformedPacking.self) { try PackedCommit.decode([0] + id + [1] + id + [0] + times) }
+        let node = id + [0, 2, 0, 0, 0, 0, 0, 1, 0, 0x81, 0x89, 0x7A]
+        let extents = [UInt8](repeating: 0, count: 4 * 2_000_001 + 4)
+        let block = [UInt8](repeating: 0, count: 32)
+        #expect(throws: MalformedPacking.self) {
+            try PackedCommit.decode([0] + id + [0, 1] + block + [1] + node + extents)
+        }
         for byte in [0, 1, 0xFF] as [UInt8] {
             #expect(throws: MalformedPacking.self) { try PackedCommit.decode([UInt8](repeating: byte, count: 400)) }
         }

@@ -6,6 +6,9 @@ extension PackedCommit {
         return try reader.commit()
     }
 
+    /// More than the server takes, so that it can say so.
+    private static let mostRows = 2 * ContentLimits.maximumCommitRows
+
     /// A commit as it is read.
     private struct Reader {
         private var input: PackedReader
@@ -19,16 +22,18 @@ extension PackedCommit {
             var commit = CommitRequest(id: try input.id(), cursor: cursor)
             ids = try input.ids()
             blocks = try input.blockIDs()
-            for _ in 0..<(try input.count(ofAtLeast: 18)) { commit.nodes.append(try node()) }
-            for _ in 0..<(try input.count(ofAtLeast: 7)) {
+            for _ in 0..<(try input.count(ofAtLeast: 18, most: PackedCommit.mostRows)) {
+                commit.nodes.append(try node())
+            }
+            for _ in 0..<(try input.count(ofAtLeast: 7, most: PackedCommit.mostRows)) {
                 commit.entries.append(try entry(after: commit.entries.last?.name, of: commit.nodes))
             }
-            for _ in 0..<(try input.count(ofAtLeast: 10)) {
+            for _ in 0..<(try input.count(ofAtLeast: 10, most: PackedCommit.mostRows)) {
                 let node: NodeID = try input.one(of: ids).id()
                 let mtime = Timestamp(nanoseconds: Int64(bitPattern: try input.fixed()))
                 commit.directoryTimes.append(DirectoryTime(node: node, mtime: mtime, explicit: try input.flag()))
             }
-            for _ in 0..<(try input.count(ofAtLeast: 7)) {
+            for _ in 0..<(try input.count(ofAtLeast: 7, most: PackedCommit.mostRows)) {
                 let (id, wrap) = (try input.one(of: blocks), try input.wrap(blocks, ids))
                 let body = try input.flag() ? Base64(Array(try input.bytes())) : nil
                 commit.blocks.append(CommittedBlock(id: id, wrap: wrap, body: body))

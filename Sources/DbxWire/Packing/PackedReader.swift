@@ -9,6 +9,8 @@ package struct MalformedPacking: Error {
 package struct PackedReader {
     private let all: [UInt8]
     private var place = 0
+    /// A few bytes may stand for something a hundred times as large: so many things are in no good body.
+    private var thingsLeft: UInt64 = 1_000_000
 
     package init(_ bytes: [UInt8]) { all = bytes }
 
@@ -41,10 +43,13 @@ package struct PackedReader {
         }
     }
 
-    /// How many of something follow, each of which has at least `bytes`.
-    package mutating func count(ofAtLeast bytes: Int) throws(MalformedPacking) -> Int {
+    /// How many of something follow, each of which has at least `bytes`; no more than `most`.
+    package mutating func count(ofAtLeast bytes: Int, most: Int = .max) throws(MalformedPacking) -> Int {
         let count = try number()
-        guard count <= UInt64((all.count - place) / bytes) else { throw MalformedPacking() }
+        guard count <= UInt64(min((all.count - place) / bytes, most)), count <= thingsLeft else {
+            throw MalformedPacking()
+        }
+        thingsLeft -= count
         return Int(count)
     }
 
@@ -86,7 +91,11 @@ package struct PackedReader {
         return all[place..<place + count]
     }
 
-    package mutating func bytes() throws(MalformedPacking) -> ArraySlice<UInt8> { try raw(try count(ofAtLeast: 1)) }
+    package mutating func bytes() throws(MalformedPacking) -> ArraySlice<UInt8> {
+        let count = try number()
+        guard count <= UInt64(all.count - place) else { throw MalformedPacking() }
+        return try raw(Int(count))
+    }
 
     package mutating func text() throws(MalformedPacking) -> String {
         guard let text = String(validating: try bytes(), as: UTF8.self) else { throw MalformedPacking() }
