@@ -22,6 +22,17 @@ extension MountTests {
         }
 
         @Test(.timeLimit(.minutes(3)))
+        func `a long listing does not ask the daemon for each file's attributes`() throws {
+            let server = try makeServer()
+            let client = try MountedClient.mounted(on: server, name: "laptop")
+            try client.script("mkdir d; for f in $(seq 300); do echo $f > d/$f; done")
+            let before = try client.counters()
+            try client.script("ls -l d >/dev/null")
+            let after = try client.counters()
+            #expect(after.fuse("getxattr") - before.fuse("getxattr") <= 10)
+        }
+
+        @Test(.timeLimit(.minutes(3)))
         func `a small write is one request`() throws {
             let server = try makeServer()
             let client = try MountedClient.mounted(on: server, name: "laptop")

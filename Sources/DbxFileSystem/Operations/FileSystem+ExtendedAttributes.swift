@@ -98,6 +98,9 @@ private enum ExtendedAttributeClass {
     case ours([UInt8])
 
     private static let ourPrefix = Array("user.dbxfs.".utf8)
+    /// Labels of files are the security module's affair: where there is one, it answers before the request comes here. `ls -l`
+    /// asks for it of every file until it hears that it is not kept at all, and each question visits us.
+    private static let label = Array("security.selinux".utf8)
 
     /// EOPNOTSUPP for a class that is not kept, EINVAL for one without a name behind it (xattr(7)).
     init(_ name: [UInt8]) throws(Errno) {
@@ -105,6 +108,7 @@ private enum ExtendedAttributeClass {
             self = .ours(Array(name.dropFirst(Self.ourPrefix.count)))
             return
         }
+        guard name != Self.label else { throw .notSupported }
         let classes: [(prefix: String, kind: Self)] = [
             ("user.", .synced), ("trusted.", .synced), ("security.", .local),
         ]

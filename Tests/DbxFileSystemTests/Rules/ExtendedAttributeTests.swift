@@ -30,7 +30,7 @@ import Testing
         try withFixture { fixture in
             let files = fixture.fileSystem
             let number = try fixture.makeFile("f")
-            for name in ["system.posix_acl_access", "system.x", "other.x"] {
+            for name in ["system.posix_acl_access", "system.x", "other.x", "security.selinux"] {
                 let name = Array(name.utf8)
                 expect(.notSupported) { try files.setExtendedAttribute(name, of: number, to: [1], mode: .any) }
                 expect(.notSupported) { _ = try files.extendedAttribute(name, of: number) }
