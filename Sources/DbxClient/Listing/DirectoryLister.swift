@@ -110,14 +110,15 @@ package final class DirectoryLister: DirectoryListing {
     /// How many entries have been listed since the start.
     var listedCount: Int { pages.listed.load(ordering: .relaxed) }
 
-    /// Lists a page on the calling thread, unless somebody else is at it; whoever waits for the directory is told.
+    /// Lists a page on the calling thread, unless somebody else is at it, and those behind it while programs read the
+    /// directory; whoever waits for it is told.
     func listNow(_ directory: InodeNumber) -> PageResult {
         let token = state.update { state -> CancelToken? in
             guard !state.isStopped, state.running[directory] == nil else { return nil }
             return Self.begin(directory, &state)
         }
         guard let token else { return .later }
-        let result = pages.bring(directory, cancel: token)
+        let result = pages.bring(directory, cancel: token, run: run(of: directory))
         finish(directory, result)
         return result
     }
@@ -147,11 +148,13 @@ package final class DirectoryLister: DirectoryListing {
 
     private func run() {
         while case .list(let directory, let token) = nextTurn() {
-            let run = ListingPages.Run(
-                goesOn: { [self] in isWantedFurther(directory) }, progress: { [self] in tell(directory) },
-                threads: ahead)
-            finish(directory, pages.bring(directory, cancel: token, run: run))
+            finish(directory, pages.bring(directory, cancel: token, run: run(of: directory)))
         }
+    }
+
+    private func run(of directory: InodeNumber) -> ListingPages.Run {
+        ListingPages.Run(
+            goesOn: { [self] in isWantedFurther(directory) }, progress: { [self] in tell(directory) }, threads: ahead)
     }
 
     /// Whether somebody reads the directory, and nobody waits for another one.

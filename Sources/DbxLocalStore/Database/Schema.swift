@@ -17,6 +17,7 @@ enum Schema {
         migrator.registerMigration("lost-names") { db in try db.execute(sql: lostNames) }
         migrator.registerMigration("parted") { db in try db.execute(sql: parted) }
         migrator.registerMigration("commit-order") { db in try db.execute(sql: commitOrder) }
+        migrator.registerMigration("blind-names") { db in try db.execute(sql: blindNames) }
         return migrator
     }()
 
@@ -155,6 +156,11 @@ enum Schema {
 
     /// In which order they were saved.
     private static let commitOrder = "ALTER TABLE commits ADD COLUMN place INTEGER NOT NULL DEFAULT 0;"
+
+    /// Names of which it may not be known what the server has there, by their directories.
+    private static let blindNames = """
+        CREATE INDEX entries_blind ON entries (parent) WHERE dirty = 1 AND base <= 0 AND child IS NOT NULL;
+        """
 
     /// See `LostName`; `parents` are ids one behind the other.
     private static let lostNames = """

@@ -125,13 +125,24 @@ extension LocalStore {
         }
     }
 
-    /// Directories that something was put into here, under a name of which it is not known what the server has there.
+    /// Directories that something was put into here, under a name of which it is not known what the server has there. Asked
+    /// for each piece of a listing and for each commit: it visits one name of each directory, however many there are.
     package func directoriesWithBlindNames(limit: Int) throws(StoreError) -> [InodeNumber] {
         do {
             return try query(
                 """
-                SELECT DISTINCT parent FROM entries JOIN nodes ON nodes.number = entries.parent
-                WHERE dirty = 1 AND base <= 0 AND child IS NOT NULL AND flags & 64 != 0 LIMIT ?
+                WITH RECURSIVE parents (number) AS (
+                    SELECT min(parent) FROM entries INDEXED BY entries_blind
+                    WHERE dirty = 1 AND base <= 0 AND child IS NOT NULL
+                        AND EXISTS (SELECT 1 FROM nodes WHERE flags & 64 != 0)
+                    UNION ALL
+                    SELECT (
+                        SELECT min(parent) FROM entries INDEXED BY entries_blind
+                        WHERE dirty = 1 AND base <= 0 AND child IS NOT NULL AND parent > parents.number
+                    ) FROM parents WHERE number IS NOT NULL
+                )
+                SELECT nodes.number FROM parents CROSS JOIN nodes ON nodes.number = parents.number
+                WHERE flags & 64 != 0 LIMIT ?
                 """, [limit.sqlValue]
             ) { InodeNumber($0[0]) }
         } catch {
