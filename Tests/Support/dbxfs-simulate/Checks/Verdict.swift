@@ -42,12 +42,15 @@ struct Verdict {
         try checkStores()
     }
 
-    /// Reading lists what is not known yet, and so may bring back directories that are to be compared first.
+    /// Reading lists what is not known yet, and so may bring back directories that are to be compared first. The crawler may
+    /// have done so by the time that the walk ends, so that one image alone does not tell.
     private func image(of device: Device, countsLinks: Bool) throws -> TreeImage {
+        var last: TreeImage?
         for _ in 0..<120 {
             let image = try TreeImage(of: device, countsLinks: countsLinks)
             let left = try device.life?.shared.withStore { store in try store.staleDirectories(limit: 1) }
-            if left?.isEmpty ?? true { return image }
+            if left?.isEmpty ?? true, let last, image.differences(from: last).isEmpty { return image }
+            last = image
             sim_sleep(Duration.seconds(1).nanoseconds)
         }
         throw Violation("\(device.name) never compares some of its folders")
