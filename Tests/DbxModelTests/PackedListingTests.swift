@@ -37,6 +37,19 @@ struct PackedListingTests {
         #expect(throws: MalformedPacking.self) { try PackedListing.decode([UInt8](repeating: 0xFF, count: 400)) }
     }
 
+    @Test("of a huge file is as good as any other")
+    func manyExtents() throws {
+        var page = SeededEntropy(seed: 5).listingPage(entries: 4)
+        let block = SeededEntropy(seed: 6).someBlock()
+        let extents = (0..<Int64(ContentLimits.maximumSegmentExtents)).map {
+            Extent(offset: $0 * 4_096, length: 4_096, block: block, blockOffset: $0)
+        }
+        page.segments += (0..<70).map { SegmentRow(node: page.nodes[0].id, index: $0, seq: page.seq, extents: extents) }
+        let packed = try #require(PackedListing.encode(page))
+        let decoded = try PackedListing.decode(packed)
+        #expect(decoded.segments.count == page.segments.count && decoded == page)
+    }
+
     @Test("is not made of what has no place in it")
     func unpackable() throws {
         let page = SeededEntropy(seed: 5).listingPage(entries: 4)

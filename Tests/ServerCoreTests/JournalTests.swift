@@ -122,6 +122,32 @@ struct JournalTests {
         #expect(throws: Problem.self) { try list(ListingQuery(cursor: "nonsense")) }
     }
 
+    @Test("a page with contents ends behind the file that makes it large, be it by extents in one block")
+    func listingOfManyExtents() throws {
+        let extents: Int64 = 50
+        for name in ["a", "b", "c"] {
+            let block = device.block()
+            try device.upload(block)
+            var file = device.node(.file)
+            let places = (0..<extents).map { ($0 * 20, Int64(10), block, $0 * 10) }
+            file.content = device.content(size: extents * 20, [device.segment(0, places)])
+            try device.commit(
+                [file], [device.entry(device.root, name, file.id)],
+                blocks: [device.wrap(block, plainBytes: extents * 10)])
+        }
+        var pages: [[String]] = []
+        var after: String?
+        repeat {
+            let page = try fixture.server.listing(
+                device.caller, namespace: device.namespace, node: device.root,
+                ListingQuery(after: after, limit: 20, content: true))
+            #expect(page.segments.flatMap(\.extents).count == page.entries.count * Int(extents))
+            pages.append(page.entries.map(\.name.display))
+            after = page.next
+        } while after != nil
+        #expect(pages == [["a", "b"], ["c"]])
+    }
+
     @Test("nodes are answered with their contents and everything that leads to them; others are left out")
     func nodes() throws {
         let (above, _) = try device.make(.directory, "above")

@@ -118,7 +118,7 @@ package final class DirectoryLister: DirectoryListing {
             return Self.begin(directory, &state)
         }
         guard let token else { return .later }
-        let result = pages.bring(directory, cancel: token, run: run(of: directory))
+        let result = pages.bring(directory, cancel: token, run: further(directory))
         finish(directory, result)
         return result
     }
@@ -148,11 +148,11 @@ package final class DirectoryLister: DirectoryListing {
 
     private func run() {
         while case .list(let directory, let token) = nextTurn() {
-            finish(directory, pages.bring(directory, cancel: token, run: run(of: directory)))
+            finish(directory, pages.bring(directory, cancel: token, run: further(directory)))
         }
     }
 
-    private func run(of directory: InodeNumber) -> ListingPages.Run {
+    private func further(_ directory: InodeNumber) -> ListingPages.Run {
         ListingPages.Run(
             goesOn: { [self] in isWantedFurther(directory) }, progress: { [self] in tell(directory) }, threads: ahead)
     }

@@ -101,8 +101,8 @@ package final class ListingPages: Sendable {
         var threads: ThreadPool
     }
 
-    /// Brings the next page, and with `run` those behind it.
-    func bring(_ directory: InodeNumber, cancel: CancelToken?, run: Run? = nil) -> PageResult {
+    /// Brings the next page, and those behind it as `run` has it.
+    func bring(_ directory: InodeNumber, cancel: CancelToken?, run: Run) -> PageResult {
         do {
             return try tryToBring(directory, cancel: cancel, run: run)
         } catch let error as APIError {

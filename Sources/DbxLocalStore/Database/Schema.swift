@@ -157,10 +157,10 @@ enum Schema {
     /// In which order they were saved.
     private static let commitOrder = "ALTER TABLE commits ADD COLUMN place INTEGER NOT NULL DEFAULT 0;"
 
-    /// Names of which it may not be known what the server has there, by their directories.
-    private static let blindNames = """
-        CREATE INDEX entries_blind ON entries (parent) WHERE dirty = 1 AND base <= 0 AND child IS NOT NULL;
-        """
+    /// A name of which it may not be known what the server has there. Part of an index: another one needs a migration.
+    static let isBlindName = "dirty = 1 AND base <= 0 AND child IS NOT NULL"
+
+    private static let blindNames = "CREATE INDEX entries_blind ON entries (parent) WHERE \(isBlindName);"
 
     /// See `LostName`; `parents` are ids one behind the other.
     private static let lostNames = """

@@ -126,19 +126,18 @@ extension LocalStore {
     }
 
     /// Directories that something was put into here, under a name of which it is not known what the server has there. Asked
-    /// for each piece of a listing and for each commit: it visits one name of each directory, however many there are.
+    /// for each piece of a listing and for each commit: however many such names a directory has, one of them is visited.
     package func directoriesWithBlindNames(limit: Int) throws(StoreError) -> [InodeNumber] {
+        let blind = "entries INDEXED BY entries_blind WHERE \(Schema.isBlindName)"
         do {
             return try query(
                 """
                 WITH RECURSIVE parents (number) AS (
-                    SELECT min(parent) FROM entries INDEXED BY entries_blind
-                    WHERE dirty = 1 AND base <= 0 AND child IS NOT NULL
+                    SELECT min(parent) FROM \(blind)
                         AND EXISTS (SELECT 1 FROM nodes WHERE flags & 64 != 0)
                     UNION ALL
                     SELECT (
-                        SELECT min(parent) FROM entries INDEXED BY entries_blind
-                        WHERE dirty = 1 AND base <= 0 AND child IS NOT NULL AND parent > parents.number
+                        SELECT min(parent) FROM \(blind) AND parent > parents.number
                     ) FROM parents WHERE number IS NOT NULL
                 )
                 SELECT nodes.number FROM parents CROSS JOIN nodes ON nodes.number = parents.number

@@ -4,8 +4,8 @@ import DbxWire
 
 /// Parts of the tree as they are now, with a cursor that stands there.
 extension ChangesReader {
-    /// So many rows of content for each entry of the limit, and the page ends early.
-    private static let contentRowsPerEntry = 4
+    /// So many segments, extents and blocks for each entry of the limit, and the page ends early.
+    private static let contentPerEntry = 4
 
     func listing(of node: NodeID, after last: Name?, limit: Int, content: Bool) throws -> ListingPage {
         guard let directory = try rows.node(node, in: namespace.id), !directory.deleted, directory.kind == .directory
@@ -19,7 +19,7 @@ extension ChangesReader {
             page.nodes.append(NodeRow(child))
             guard content else { continue }
             try gather(child, into: &gathered)
-            if gathered.count >= limit * Self.contentRowsPerEntry { break }
+            if gathered.count >= limit * Self.contentPerEntry { break }
         }
         if page.entries.count < found.count { page.next = page.entries.last.map { Base64URL.encode($0.name.bytes) } }
         page.segments = gathered.segments
@@ -57,15 +57,17 @@ extension ChangesReader {
     private struct ContentRows {
         var segments: [SegmentRow] = []
         var blocks: [BlockRow] = []
+        var extents = 0
         var known: Set<BlockID> = []
 
-        var count: Int { segments.count + blocks.count }
+        var count: Int { segments.count + extents + blocks.count }
     }
 
     private func gather(_ node: NodeRecord, into gathered: inout ContentRows) throws {
         guard node.kind == .file, node.size > 0 else { return }
         for segment in try rows.currentSegments(of: node.id, from: 0, in: namespace.id) where !segment.extents.isEmpty {
             gathered.segments.append(SegmentRow(segment))
+            gathered.extents += segment.extents.count
             for extent in segment.extents { try gather(extent.block, into: &gathered) }
         }
     }

@@ -8,6 +8,8 @@ extension PackedCommit {
 
     /// More than the server takes, so that it can say so.
     private static let mostRows = 2 * ContentLimits.maximumCommitRows
+    /// Rows, their extents and whatever else is counted: no client sends as many.
+    private static let mostThings: UInt64 = 1_000_000
 
     /// A commit as it is read.
     private struct Reader {
@@ -15,7 +17,7 @@ extension PackedCommit {
         private var ids: [PackedID] = []
         private var blocks: [BlockID] = []
 
-        init(_ bytes: [UInt8]) { input = PackedReader(bytes) }
+        init(_ bytes: [UInt8]) { input = PackedReader(bytes, things: PackedCommit.mostThings) }
 
         mutating func commit() throws(MalformedPacking) -> CommitRequest {
             let cursor = try input.flag() ? try input.text() : nil

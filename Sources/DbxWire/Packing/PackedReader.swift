@@ -9,10 +9,13 @@ package struct MalformedPacking: Error {
 package struct PackedReader {
     private let all: [UInt8]
     private var place = 0
-    /// A few bytes may stand for something a hundred times as large: so many things are in no good body.
-    private var thingsLeft: UInt64 = 1_000_000
+    private var thingsLeft: UInt64
 
-    package init(_ bytes: [UInt8]) { all = bytes }
+    /// - Parameter things: how many may be counted. A few bytes may stand for something a hundred times as large.
+    package init(_ bytes: [UInt8], things: UInt64 = .max) {
+        all = bytes
+        thingsLeft = things
+    }
 
     package var isAtEnd: Bool { place == all.count }
 

@@ -53,7 +53,7 @@ struct Verdict {
             last = image
             sim_sleep(Duration.seconds(1).nanoseconds)
         }
-        throw Violation("\(device.name) never compares some of its folders")
+        throw Violation("\(device.name) never stops comparing folders, or changes without a cause")
     }
 
     // MARK: Rest
