@@ -26,7 +26,7 @@ package struct TransportError: Error, Hashable, Sendable {
         self.message = message
     }
 
-    static let cancelled = TransportError(.cancelled, "cancelled")
+    package static let cancelled = TransportError(.cancelled, "cancelled")
 }
 
 extension TransportError: CustomStringConvertible {
