@@ -2,6 +2,7 @@ import DbxLocalStore
 import DbxModel
 import DbxSync
 import DbxSyncKit
+import DbxWire
 import Testing
 
 /// When a plan wants to be made again.
@@ -49,5 +50,54 @@ struct PlanTimeTests {
                 commitID: CommitID(high: 1, low: 1))
             #expect(plan.uploads == (now < end ? [] : [number]))
         }
+    }
+
+    @Test("comes to what is small and new, however much that is large was there before")
+    func smallBehindLarge() throws {
+        let world = try World(seed: 1, partial: [], full: ["here"])
+        defer { withExtendedLifetime(world) {} }
+        let device = world.full[0]
+        for index in 0..<4_500 { _ = try make("large\(index)", bytes: 1 << 20, on: device) }
+        try ScriptedProgram(device: device).run("mkdir d")
+        let note = try make("note", bytes: 10, on: device)
+        let first = try plan(of: device)
+        #expect(first.uploads.first == note && first.largeUploads == Set(first.uploads.dropFirst()))
+        #expect((10..<100).contains(first.largeUploads.count))
+        #expect(first.commit?.request.entries.map(\.name.display) == ["d"])
+        // What is under way leaves large ones no room, and small ones all of it.
+        let second = try plan(of: device) {
+            $0.uploading = first.largeUploads
+            $0.largeUploading = first.largeUploads.count
+        }
+        #expect(second.uploads == [note])
+    }
+
+    @Test("comes to what is large or only larger than others, however much that is small comes")
+    func oldBehindSmall() throws {
+        let world = try World(seed: 1, partial: [], full: ["here"])
+        defer { withExtendedLifetime(world) {} }
+        let device = world.full[0]
+        let middling = try make("middling", bytes: 200_000, on: device)
+        let oldest = try make("oldest", bytes: 2 << 30, on: device)
+        for index in 0..<100 { _ = try make("large\(index)", bytes: 1 << 20, on: device) }
+        for index in 0..<1_500 { _ = try make("small\(index)", bytes: 10, on: device) }
+        let plan = try plan(of: device)
+        #expect(plan.uploads.contains(middling) && plan.largeUploads.contains(oldest))
+        #expect(plan.uploads.count == Set(plan.uploads).count && plan.uploads.count < 1_100)
+    }
+
+    private func make(_ name: String, bytes: Int64, on device: TestDevice) throws -> InodeNumber {
+        try ScriptedProgram(device: device).run("make \(name) x")
+        let number = try #require(try device.store.lookup(.root, Name(Array(name.utf8))!)).number
+        _ = try device.store.truncate(number, to: bytes, now: device.moment())
+        return number
+    }
+
+    private func plan(of device: TestDevice, _ change: (inout PushContext) -> Void = { _ in }) throws -> PushPlan {
+        var context = PushContext(openForWriting: { _ in false })
+        change(&context)
+        return try PushPlanner.plan(
+            store: device.store, context: context, now: device.moment().advanced(by: .seconds(20)),
+            commitID: CommitID(high: 1, low: 1))
     }
 }

@@ -72,5 +72,28 @@ extension MountTests {
             try here.sync()
             #expect(try there.script("sha256sum large") == here.script("sha256sum large"))
         }
+
+        @Test(.timeLimit(.minutes(3)))
+        func `a small file is elsewhere before many large ones that were there first`() throws {
+            let server = try makeServer()
+            let proxy = try FaultProxy(to: server.port)
+            let here = try MountedClient(server: server, name: "here")
+            try #require(here.login(url: proxy.url).code == 0)
+            try here.mount()
+            let there = try MountedClient.mounted(on: server, name: "there")
+            proxy.become(.link(bytesPerSecond: 200_000, roundTripMilliseconds: 20))
+            try here.script("mkdir photos; for i in $(seq 100); do head -c 1500000 /dev/urandom > photos/$i; done")
+            try Shell.eventually("the large files are on their way") { try here.counters().uploadedBytes > 2_000_000 }
+            try here.script("echo words > small")
+            try Shell.eventually("the small one is there", withinSeconds: 60) {
+                try there.script("cat small 2>/dev/null || :") == "words"
+            }
+            let arrived = try #require(try Int(there.script("ls photos | wc -l")))
+            #expect(arrived < 50)
+            proxy.become(.pass)
+            try here.sync()
+            let sums = "cd photos && sha256sum *"
+            #expect(try there.script(sums) == here.script(sums))
+        }
     }
 }

@@ -19,6 +19,7 @@ struct SimulationTests {
         let seeds = Self.release == nil ? "150" : "3000"
         let output = try Self.simulate("--from", "1", "--seeds", seeds, "--no-shrink", limitSeconds: 1_400)
         #expect(output.code == 0, "\(output.text)")
+        #expect(output.text.contains("\(seeds) seeds, 0 failed"), "\(output.text)")
     }
 
     /// 311: a commit went out before an epoch covered that it was on its way. 2154: a file that was edited and removed here,

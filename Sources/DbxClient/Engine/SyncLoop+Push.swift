@@ -75,7 +75,7 @@ extension SyncLoop {
         let ready = holdsContents ? [] : due
         // Who goes on writing says so again.
         if !isUploading { isStagingFilling = false }
-        uploads.add(ready)
+        uploads.add(ready, large: plan.largeUploads)
         let files = uploads.files
         postponed = postponed.filter { $0.value.until > now || files.contains($0.key) }
         return ready
@@ -92,6 +92,7 @@ extension SyncLoop {
         var context = PushContext(
             openForWriting: { [tree] in tree.openForWriting($0) }, uploading: uploading, uploaded: uploaded,
             held: held.ids, urgent: isUrgent, rowLimit: rowLimit)
+        context.largeUploading = uploads?.largeCount ?? 0
         context.sendsWholeRows = sendsWholeRows
         context.heldNames = held.withNames
         context.inFlight = inFlight

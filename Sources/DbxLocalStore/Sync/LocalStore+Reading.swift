@@ -50,6 +50,14 @@ extension LocalStore {
             [change.sqlValue, Int64(clamping: limit).sqlValue])
     }
 
+    /// Those that changed last, behind `change`, in the same order.
+    package func newestDirtyEntries(limit: Int, afterChange change: Int64) throws(StoreError) -> [LocalEntry] {
+        try entries(
+            "entries.dirty = 1 AND entries.change > ? ORDER BY entries.change DESC LIMIT ?",
+            [change.sqlValue, Int64(clamping: limit).sqlValue]
+        ).reversed()
+    }
+
     package func dirtyEntries(under directory: InodeNumber) throws(StoreError) -> [LocalEntry] {
         try entries(
             "entries.parent = ? AND entries.dirty = 1 ORDER BY entries.name", [directory.sqlValue])
@@ -64,11 +72,22 @@ extension LocalStore {
     /// In the order of their last change, without those that the server will never know: many have no name any more in the
     /// moment after something was unpacked and removed.
     package func dirtyNodes(limit: Int, afterChange change: Int64) throws(StoreError) -> [LocalNode] {
+        try dirtyNodes("change", limit: limit, afterChange: change)
+    }
+
+    /// Those that changed last, behind `change`, in the same order.
+    package func newestDirtyNodes(limit: Int, afterChange change: Int64) throws(StoreError) -> [LocalNode] {
+        try dirtyNodes("change DESC", limit: limit, afterChange: change).reversed()
+    }
+
+    private func dirtyNodes(
+        _ order: String, limit: Int, afterChange change: Int64
+    ) throws(StoreError) -> [LocalNode] {
         do {
             return try nodes(
                 where: """
                     flags & 3 != 0 AND flags & 32 = 0 AND (flags & 16 = 0 OR seq != 0) AND change > ?
-                    ORDER BY change LIMIT ?
+                    ORDER BY \(order) LIMIT ?
                     """,
                 [change.sqlValue, Int64(clamping: limit).sqlValue])
         } catch {

@@ -8,6 +8,8 @@ package struct PushContext {
     package var openForWriting: (InodeNumber) -> Bool
     /// Files whose content is being uploaded right now.
     package var uploading: Set<InodeNumber>
+    /// How many of these are large.
+    package var largeUploading = 0
     /// Files whose content (as of a snapshot) is on the server and waits for its commit.
     package var uploaded: [InodeNumber: UploadedContent]
     /// Rows that the server refused for good: they and what depends on them stay here until the cause changes.
@@ -66,6 +68,8 @@ package struct UploadedContent: Sendable {
 package struct PushPlan {
     /// Files whose content should start to go up now, small ones first.
     package var uploads: [InodeNumber]
+    /// Those of them that others should not have to wait for.
+    package var largeUploads: Set<InodeNumber> = []
     /// A commit closed under dependencies; nil when there is nothing to say yet.
     package var commit: PlannedCommit?
     /// When a file that is still waiting for its quiet time becomes ready; nil when none waits for time alone.

@@ -4,10 +4,18 @@ package import DbxModel
 /// Decides what of the local work goes to the server next. Deterministic: the same store and context give the same plan.
 /// Called with the store's lock held; reads only.
 package enum PushPlanner {
-    /// How many dirty rows are looked at for one plan; what lies behind has its turn after the next commit.
+    /// How many dirty rows are looked at for one plan; what lies behind has its turn after the next commit, but for the last
+    /// ones: whoever changes something now does not wait for what came before.
     private static let window = 4_000
-    /// How many files may be on their way or wait for a commit at once.
+    private static let newest = 500
+    /// How many files may be on their way or wait for a commit at once, besides large ones.
     private static let maximumUploads = 1_000
+    /// How many large ones may be on their way.
+    private static let maximumLargeUploads = 64
+    /// A larger one is large: it does not go up together with others.
+    private static let largestSmall = Int64(ContentLimits.maximumPackedBytes)
+    /// One of so many is chosen for its age, so that it goes up however many smaller ones come.
+    private static let shareOfOld = 8
     /// Beyond this a commit is not grown for what a row depends on, while there is anything else to send.
     private static let usualRowLimit = 4_500
     /// And beyond this never: the server refuses more.
@@ -38,6 +46,8 @@ package enum PushPlanner {
     ) throws -> FreeRows<LocalNode> {
         try free(after: change, of: \.change) { last in
             try store.dirtyNodes(limit: window, afterChange: last)
+        } newest: { last in
+            try store.newestDirtyNodes(limit: newest, afterChange: last)
         } holds: { node in
             try rule?.holds(node, in: store) ?? false
         }
@@ -48,6 +58,8 @@ package enum PushPlanner {
     ) throws -> FreeRows<LocalEntry> {
         try free(after: change, of: \.change) { last in
             try store.dirtyEntries(limit: window, afterChange: last)
+        } newest: { last in
+            try store.newestDirtyEntries(limit: newest, afterChange: last)
         } holds: { entry in
             try rule?.holds(entry, in: store) ?? false
         }
@@ -55,7 +67,8 @@ package enum PushPlanner {
 
     /// What is held does not count, so that it hides nothing else.
     private static func free<Row>(
-        after start: Int64, of change: (Row) -> Int64, page: (Int64) throws -> [Row], holds: (Row) throws -> Bool
+        after start: Int64, of change: (Row) -> Int64, page: (Int64) throws -> [Row],
+        newest: (Int64) throws -> [Row], holds: (Row) throws -> Bool
     ) throws -> FreeRows<Row> {
         var free: [Row] = []
         var last = start
@@ -65,30 +78,45 @@ package enum PushPlanner {
             guard rows.count == window, let row = rows.last else { return (free, nil) }
             last = change(row)
         }
+        free += try newest(last).filter { try !holds($0) }
         return (free, last)
     }
 
     private static func chooseUploads(
         among nodes: [LocalNode], context: PushContext, now: Timestamp, into plan: inout PushPlan
     ) {
-        let room =
-            maximumUploads - context.uploading.count - context.uploaded.count + (context.inFlight?.contents ?? 0)
-        var ready: [LocalNode] = []
+        var small: [LocalNode] = []
+        var large: [LocalNode] = []
         for node in nodes where waitsForQuiet(node, context: context) {
             switch Readiness.of(node, in: context, now: now) {
             // A new empty file has nothing to upload: the commit makes it.
-            case .ready: if !node.isNew || node.size > 0 { ready.append(node) }
+            case .ready where node.isNew && node.size == 0: break
+            case .ready where node.size > largestSmall: large.append(node)
+            case .ready: small.append(node)
             case .at(let moment): plan.nextReadyAt = min(plan.nextReadyAt ?? moment, moment)
             case .waiting: break
             }
         }
-        // Small things overtake big ones; among equals the older goes first.
-        ready.sort {
+        let others = context.uploading.count - context.largeUploading + context.uploaded.count
+        let room = maximumUploads - others + (context.inFlight?.contents ?? 0)
+        let chosen = choose(of: large, room: maximumLargeUploads - context.largeUploading)
+        plan.uploads = choose(of: small, room: room) + chosen
+        plan.largeUploads = Set(chosen)
+    }
+
+    /// Small things overtake big ones; among equals the older goes first.
+    private static func choose(of ready: [LocalNode], room: Int) -> [InodeNumber] {
+        guard room > 0 else { return [] }
+        let bySize = ready.sorted {
             ($0.size.bitWidth - $0.size.leadingZeroBitCount, $0.change) < (
                 $1.size.bitWidth - $1.size.leadingZeroBitCount, $1.change
             )
         }
-        plan.uploads = ready.prefix(max(0, room)).map(\.number)
+        guard ready.count > room else { return bySize.map(\.number) }
+        let old = ready.sorted { ($0.waitsSince, $0.change) < ($1.waitsSince, $1.change) }
+            .prefix((room + shareOfOld - 1) / shareOfOld).map(\.number)
+        let others = bySize.lazy.map(\.number).filter { [old = Set(old)] in !old.contains($0) }
+        return Array(others.prefix(room - old.count)) + old
     }
 
     private static func waitsForQuiet(_ node: LocalNode, context: PushContext) -> Bool {

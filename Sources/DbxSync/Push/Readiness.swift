@@ -17,7 +17,7 @@ package enum Readiness: Hashable, Sendable {
         if context.uploading.contains(node.number) { return .waiting }
         if context.urgent { return .ready }
         let quietAt = node.contentChangedAt.advanced(by: quiet)
-        let deadlineAt = (node.dirtySince ?? node.contentChangedAt).advanced(by: deadline)
+        let deadlineAt = node.waitsSince.advanced(by: deadline)
         let waitsForQuiet = !context.openForWriting(node.number) || node.syncedSinceChange
         return reached(waitsForQuiet ? min(quietAt, deadlineAt) : deadlineAt, now: now)
     }
@@ -27,4 +27,9 @@ package enum Readiness: Hashable, Sendable {
         let farAhead = now.advanced(by: deadline + deadline)
         return moment <= now || moment > farAhead ? .ready : .at(moment)
     }
+}
+
+extension LocalNode {
+    /// Since when there is something that the server does not have.
+    var waitsSince: Timestamp { dirtySince ?? contentChangedAt }
 }

@@ -63,7 +63,7 @@ final class Campaign {
     private func newWorker(from: UInt64, seeds: UInt64) throws -> Worker {
         nextProcessor += 1
         let arguments = ["--worker", "--from", "\(from)", "--seeds", "\(seeds)", "--processor", "\(nextProcessor)"]
-        return try Worker(last: from + seeds - 1, arguments, planted: planted, directory: directory)
+        return try Worker(seeds: from...(from + seeds - 1), arguments, planted: planted, directory: directory)
     }
 
     private var isEnough: Bool {
@@ -83,7 +83,7 @@ final class Campaign {
             "    replay: dbxfs-simulate --trace \(replay(failed, Shrinker(failed, report.text, planted, directory), report.text))"
         )
         fflush(nil)
-        let rest = worker.last - failed
+        let rest = worker.seeds.upperBound - failed
         if rest > 0, !isEnough {
             left.append(try newWorker(from: failed + 1, seeds: rest))
         }
@@ -101,7 +101,7 @@ final class Campaign {
 final class Worker {
     private let process = Process()
     private let output: String
-    let last: UInt64
+    let seeds: ClosedRange<UInt64>
 
     struct Report {
         var passed: UInt64 = 0
@@ -110,8 +110,8 @@ final class Worker {
         var text = ""
     }
 
-    init(last: UInt64, _ arguments: [String], planted: Planted?, directory: String) throws {
-        self.last = last
+    init(seeds: ClosedRange<UInt64>, _ arguments: [String], planted: Planted?, directory: String) throws {
+        self.seeds = seeds
         output = "\(directory)/\(UUID().uuidString)"
         guard FileManager.default.createFile(atPath: output, contents: nil),
             let file = FileHandle(forWritingAtPath: output)
@@ -128,26 +128,22 @@ final class Worker {
 
     func report() -> Report {
         var report = Report()
-        var running: UInt64?
         let lines = ((try? String(contentsOfFile: output, encoding: .utf8)) ?? "").split(separator: "\n")
         for line in lines {
             let words = line.split(separator: " ", maxSplits: 2)
             guard words.count > 1, let seed = UInt64(words[1]) else { continue }
             switch words[0] {
-            case "run": running = seed
             case "ok":
-                running = nil
                 report.passed += 1
                 report.simulatedSeconds += line.split(separator: " ").last.flatMap { Int64($0) } ?? 0
             case "failed":
-                running = nil
                 report.failed = seed
                 report.text = words.count > 2 ? String(words[2]) : ""
             default: break
             }
         }
-        if let running {
-            report.failed = running
+        if report.failed == nil, report.passed < seeds.count {
+            report.failed = seeds.lowerBound + report.passed
             report.text = "the process died (status \(process.terminationStatus)): \(lines.last ?? "")"
         }
         try? FileManager.default.removeItem(atPath: output)

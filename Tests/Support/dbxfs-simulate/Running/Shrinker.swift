@@ -38,7 +38,7 @@ struct Shrinker {
         let list = dropped.sorted().map(String.init).joined(separator: ",")
         guard
             let worker = try? Worker(
-                last: seed, ["--seed", "\(seed)", "--drop", list], planted: planted, directory: directory)
+                seeds: seed...seed, ["--seed", "\(seed)", "--drop", list], planted: planted, directory: directory)
         else { return false }
         worker.wait()
         let report = worker.report()
